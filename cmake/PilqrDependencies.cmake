@@ -1,0 +1,63 @@
+# The installed package first, a pinned version otherwise.
+include(FetchContent)
+set(PILQR_FETCHED "") # what was fetched; an install needs it to be empty
+
+# pilqr_dependency(NAME <package> TARGET <target> GIT <url> TAG <tag> [VERSION <minimum>])
+macro(pilqr_dependency)
+  cmake_parse_arguments(dep "" "NAME;TARGET;GIT;TAG;VERSION" "" ${ARGN})
+  if(NOT TARGET ${dep_TARGET})
+    find_package(${dep_NAME} ${dep_VERSION} QUIET)
+  endif()
+  if(NOT TARGET ${dep_TARGET})
+    message(STATUS "pilqr: ${dep_NAME} is not installed, fetching ${dep_TAG}")
+    FetchContent_Declare(${dep_NAME} GIT_REPOSITORY ${dep_GIT} GIT_TAG ${dep_TAG} GIT_SHALLOW TRUE
+                                     SYSTEM)
+    FetchContent_MakeAvailable(${dep_NAME})
+    list(APPEND PILQR_FETCHED ${dep_NAME})
+  endif()
+endmacro()
+
+pilqr_dependency(NAME Eigen3 TARGET Eigen3::Eigen VERSION 3.4
+                 GIT https://gitlab.com/libeigen/eigen.git TAG 3.4.0)
+pilqr_dependency(NAME fmt TARGET fmt::fmt VERSION 9
+                 GIT https://github.com/fmtlib/fmt.git TAG 9.1.0)
+pilqr_dependency(NAME nlohmann_json TARGET nlohmann_json::nlohmann_json VERSION 3.10
+                 GIT https://github.com/nlohmann/json.git TAG v3.11.2)
+
+# Random123 is a folder of headers without a CMake package of its own.
+find_package(Random123 QUIET)
+if(NOT TARGET Random123::Random123)
+  message(STATUS "pilqr: Random123 is not installed, fetching v1.14.0")
+  FetchContent_Declare(random123 GIT_REPOSITORY https://github.com/DEShawResearch/random123.git
+                                 GIT_TAG v1.14.0 GIT_SHALLOW TRUE SOURCE_SUBDIR none)
+  FetchContent_MakeAvailable(random123)
+  add_library(Random123::Random123 INTERFACE IMPORTED GLOBAL)
+  target_include_directories(Random123::Random123 SYSTEM
+                             INTERFACE "${random123_SOURCE_DIR}/include")
+  list(APPEND PILQR_FETCHED Random123)
+endif()
+
+set(PILQR_HAS_TBB OFF)
+if(PILQR_WITH_TBB)
+  find_package(TBB QUIET)
+  if(TARGET TBB::tbb)
+    set(PILQR_HAS_TBB ON)
+  else()
+    message(STATUS "pilqr: oneTBB is not installed, the command runs on one thread")
+  endif()
+endif()
+
+if(PILQR_BUILD_COMMAND)
+  pilqr_dependency(NAME CLI11 TARGET CLI11::CLI11 VERSION 2.1
+                   GIT https://github.com/CLIUtils/CLI11.git TAG v2.1.2)
+  pilqr_dependency(NAME tomlplusplus TARGET tomlplusplus::tomlplusplus VERSION 3.0
+                   GIT https://github.com/marzer/tomlplusplus.git TAG v3.3.0)
+endif()
+if(PILQR_BUILD_TESTS)
+  pilqr_dependency(NAME GTest TARGET GTest::gtest_main
+                   GIT https://github.com/google/googletest.git TAG release-1.12.1)
+endif()
+if(PILQR_BUILD_BENCHMARKS)
+  pilqr_dependency(NAME benchmark TARGET benchmark::benchmark
+                   GIT https://github.com/google/benchmark.git TAG v1.7.1)
+endif()

@@ -1,0 +1,24 @@
+# install() and find_package(pilqr). Fetched dependencies are not installed along, so an install
+# needs the packages of the system.
+if(PILQR_FETCHED)
+  message(STATUS "pilqr: no install target, because these were fetched: ${PILQR_FETCHED}")
+  return()
+endif()
+include(CMakePackageConfigHelpers)
+set(pilqr_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/pilqr")
+
+install(TARGETS pilqr EXPORT pilqrTargets)
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/pilqr" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+if(PILQR_BUILD_COMMAND)
+  install(TARGETS pilqr_command)
+endif()
+install(EXPORT pilqrTargets NAMESPACE pilqr:: DESTINATION "${pilqr_package_dir}")
+configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/pilqrConfig.cmake.in"
+                              "${PROJECT_BINARY_DIR}/pilqrConfig.cmake"
+                              INSTALL_DESTINATION "${pilqr_package_dir}")
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/pilqrConfigVersion.cmake"
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/pilqrConfig.cmake"
+              "${PROJECT_BINARY_DIR}/pilqrConfigVersion.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/FindRandom123.cmake"
+        DESTINATION "${pilqr_package_dir}")

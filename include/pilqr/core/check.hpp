@@ -1,0 +1,94 @@
+#pragma once
+/// Two kinds of error. Misuse (shapes, options, unknown names) throws InvalidArgument with the
+/// offending values. A numerical or run-time failure of the task is a value, Failure, and leaves
+/// the caller's objects as they were.
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace pilqr {
+
+/// The caller broke a precondition; the message names the values.
+class InvalidArgument : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+template <class... Args>
+void require(bool condition, fmt::format_string<Args...> format, Args&&... args) {
+  if (!condition) throw InvalidArgument(fmt::format(format, std::forward<Args>(args)...));
+}
+
+/// What went wrong in an iteration.
+enum class FailureKind {
+  none,
+  system_error,         ///< the system threw
+  non_finite_state,     ///< the system returned NaN or infinity
+  non_finite_control,   ///< the policy's control is NaN or infinity
+  non_finite_cost,      ///< the cost or one of its derivatives is NaN or infinity
+  singular_fit,         ///< the regression's covariance is not positive definite
+  singular_covariance,  ///< a policy covariance has collapsed or is not positive definite
+  kl_not_reached,       ///< no dual variable satisfies the KL constraint
+  non_finite_update,    ///< an update produced NaN or infinity
+};
+
+/// The fixed, lower-case name of a kind, as it stands in metrics and messages.
+constexpr const char* name(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::none:
+      return "ok";
+    case FailureKind::system_error:
+      return "system_error";
+    case FailureKind::non_finite_state:
+      return "non_finite_state";
+    case FailureKind::non_finite_control:
+      return "non_finite_control";
+    case FailureKind::non_finite_cost:
+      return "non_finite_cost";
+    case FailureKind::singular_fit:
+      return "singular_fit";
+    case FailureKind::singular_covariance:
+      return "singular_covariance";
+    case FailureKind::kl_not_reached:
+      return "kl_not_reached";
+    case FailureKind::non_finite_update:
+      return "non_finite_update";
+  }
+  return "unknown";
+}
+
+/// A failure with its place. Fields that do not apply are -1; `value` is the offending number.
+struct Failure {
+  FailureKind kind = FailureKind::none;
+  int condition = -1;
+  int sample = -1;
+  int step = -1;
+  double value = std::numeric_limits<double>::quiet_NaN();
+  std::string detail{};
+
+  [[nodiscard]] bool ok() const { return kind == FailureKind::none; }
+
+  /// One line, for example "non_finite_cost: condition 0, sample 3, step 17: value nan".
+  [[nodiscard]] std::string message() const {
+    if (ok()) return "ok";
+    std::string text = fmt::format("{}:", name(kind));
+    const char* separator = " ";
+    const auto place = [&](const char* what, int index) {
+      if (index < 0) return;
+      text += fmt::format("{}{} {}", separator, what, index);
+      separator = ", ";
+    };
+    place("condition", condition);
+    place("sample", sample);
+    place("step", step);
+    text += fmt::format("{}value {}", *separator == ',' ? ": " : " ", value);
+    if (!detail.empty()) text += fmt::format(" ({})", detail);
+    return text;
+  }
+};
+
+}  // namespace pilqr

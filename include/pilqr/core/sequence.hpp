@@ -1,0 +1,102 @@
+#pragma once
+/// A trajectory of equally shaped matrices in one allocation.
+
+#include <algorithm>
+#include <limits>
+
+#include "pilqr/core/check.hpp"
+#include "pilqr/core/types.hpp"
+
+namespace pilqr {
+
+/// T matrices of Rows x Cols, contiguous, each column-major; element t is an Eigen::Map.
+/// A new sequence is filled with NaN in debug builds, so that a forgotten entry shows, and with
+/// zeros otherwise.
+template <int Rows, int Cols = 1>
+class Sequence {
+ public:
+  using Element = Matrix<Rows, Cols>;
+  using Map = Eigen::Map<Element>;
+  using ConstMap = Eigen::Map<const Element>;
+
+  Sequence() = default;
+  Sequence(int steps, int rows, int cols = 1) { resize(steps, rows, cols); }
+
+  /// Discards the contents. No allocation if the total size stays the same.
+  void resize(int steps, int rows, int cols = 1) {
+    require(steps >= 0 && rows >= 0 && cols >= 0, "a sequence of {} matrices {}x{}", steps, rows,
+            cols);
+    require(fits(Rows, rows) && fits(Cols, cols), "elements are {}x{}, the type says {}x{}", rows,
+            cols, Rows, Cols);
+    steps_ = steps;
+    rows_ = rows;
+    cols_ = cols;
+    data_.resize(Eigen::Index{steps} * rows * cols);
+#ifdef NDEBUG
+    data_.setZero();
+#else
+    data_.setConstant(std::numeric_limits<double>::quiet_NaN());
+#endif
+  }
+
+  [[nodiscard]] int steps() const {
+    return steps_;
+  }
+  [[nodiscard]] int rows() const {
+    return rows_;
+  }
+  [[nodiscard]] int cols() const {
+    return cols_;
+  }
+  [[nodiscard]] bool empty() const {
+    return steps_ == 0;
+  }
+
+  Map operator[](int t) {
+    return Map(data_.data() + offset(t), rows_, cols_);
+  }
+  ConstMap operator[](int t) const {
+    return ConstMap(data_.data() + offset(t), rows_, cols_);
+  }
+
+  /// All entries, t slowest.
+  [[nodiscard]] VectorX& flat() {
+    return data_;
+  }
+  [[nodiscard]] const VectorX& flat() const {
+    return data_;
+  }
+
+  void set_zero() {
+    data_.setZero();
+  }
+  [[nodiscard]] bool all_finite() const {
+    return data_.allFinite();
+  }
+
+  /// The first step with an entry that is NaN or infinite, or -1.
+  [[nodiscard]] int first_non_finite_step() const {
+    for (int t = 0; t < steps_; ++t) {
+      if (!(*this)[t].allFinite()) return t;
+    }
+    return -1;
+  }
+
+  friend bool operator==(const Sequence& a, const Sequence& b) {
+    return a.steps_ == b.steps_ && a.rows_ == b.rows_ && a.cols_ == b.cols_ &&
+           std::equal(a.data_.data(), a.data_.data() + a.data_.size(), b.data_.data());
+  }
+
+ private:
+  [[nodiscard]] Eigen::Index offset(int t) const {
+    eigen_assert(t >= 0 && t < steps_);
+    return Eigen::Index{t} * rows_ * cols_;
+  }
+
+  VectorX data_;
+  int steps_ = 0;
+  int rows_ = Rows == Dynamic ? 0 : Rows;
+  int cols_ = Cols == Dynamic ? 0 : Cols;
+};
+
+}  // namespace pilqr

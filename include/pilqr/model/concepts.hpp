@@ -1,0 +1,68 @@
+#pragma once
+/// What a user brings: a System that moves and a Cost that judges.
+
+#include <concepts>
+
+#include "pilqr/core/random.hpp"
+#include "pilqr/core/types.hpp"
+
+namespace pilqr {
+
+/// A system is anything that can be started and moved by one control step: a simulator, a robot, a
+/// function. It states its sizes as `static constexpr int Nx, Nu` (Dynamic if only known at run
+/// time; the policy then tells them).
+///
+/// Laws:
+/// - reset(condition, stream, x) starts an episode in the given condition and writes its first
+/// state.
+/// - step(t, x, u, stream, next) is called with t = 0, 1, .. T-2 in this order, x being the state
+/// that
+///   the system wrote last, and writes the successor. Next to x it may keep state of its own.
+/// - All randomness comes from the stream: the same calls with the same streams give the same
+/// states.
+/// - Limits of the actuators belong here: clip u inside step.
+/// - A failure throws an exception derived from std::exception; the sampler reports it with its
+/// place.
+/// - If the type is copyable, copies are independent, and rollouts may run on copies in parallel.
+template <class S>
+concept System = requires(S& system, int index, const Vector<S::Nx>& x, const Vector<S::Nu>& u,
+                          RandomStream& stream, Vector<S::Nx>& next) {
+  system.reset(index, stream, next);
+  system.step(index, x, u, stream, next);
+};
+
+/// Value, gradient and Hessian of a cost at one y = [x; u], as cost terms accumulate them.
+struct CostExpansion {
+  double value = 0.0;
+  VectorX gradient;  ///< ny
+  MatrixX hessian;   ///< ny x ny, symmetric
+  int nx = 0;
+
+  CostExpansion() = default;
+  CostExpansion(int nx_, int nu) : gradient(nx_ + nu), hessian(nx_ + nu, nx_ + nu), nx(nx_) {
+    set_zero();
+  }
+
+  [[nodiscard]] int nu() const { return rows(gradient) - nx; }
+  void set_zero() {
+    value = 0.0;
+    gradient.setZero();
+    hessian.setZero();
+  }
+};
+
+/// A cost judges one step: `cost(t, x, u)` is the true cost, discontinuous parts included.
+/// `cost.expand(t, x, u, weight, out)` ADDS weight times the value, gradient and Hessian of its
+/// twice differentiable part to `out`; parts that have no useful derivatives are left out of it
+/// altogether, the value included.
+///
+/// Laws: calls are const and may run concurrently; the gradient and Hessian in `out` are the
+/// derivatives of the value in `out`; neither call allocates after the first.
+template <class C>
+concept Cost = requires(const C& cost, int t, ConstVectorRef x, ConstVectorRef u, double weight,
+                        CostExpansion& out) {
+  { cost(t, x, u) } -> std::convertible_to<double>;
+  cost.expand(t, x, u, weight, out);
+};
+
+}  // namespace pilqr

@@ -1,0 +1,102 @@
+#pragma once
+/// Time-varying linear-Gaussian (TVLG) policies and dynamics.
+
+#include "pilqr/core/check.hpp"
+#include "pilqr/core/linalg.hpp"
+#include "pilqr/core/sequence.hpp"
+#include "pilqr/core/types.hpp"
+
+namespace pilqr {
+
+/// A TVLG policy p(u | x) = N(K_t x + k_t, Sigma_t), t = 0..T-1 (LA14 section 3; PILQR17
+/// section 3.1). A control is drawn as u = K_t x + k_t + L_t xi with xi ~ N(0, I) and Sigma_t = L_t
+/// L_t', L_t LOWER triangular. The covariance is stored as its factor only.
+template <int Nx = Dynamic, int Nu = Dynamic>
+struct LinearGaussianPolicy {
+  Sequence<Nu, Nx> K;  ///< gains, nu x nx
+  Sequence<Nu> k;      ///< feed-forward controls, nu
+  Sequence<Nu, Nu> L;  ///< lower Cholesky factors of the covariances, nu x nu
+
+  LinearGaussianPolicy() = default;
+  LinearGaussianPolicy(int steps, int nx, int nu)
+      : K(steps, nu, nx), k(steps, nu), L(steps, nu, nu) {
+    require(steps >= 1 && nx >= 1 && nu >= 1, "a policy with {} steps, nx = {}, nu = {}", steps, nx,
+            nu);
+  }
+
+  [[nodiscard]] int steps() const { return K.steps(); }
+  [[nodiscard]] int nx() const { return K.cols(); }
+  [[nodiscard]] int nu() const { return K.rows(); }
+
+  /// Covariance of the control at step t, nu x nu.
+  [[nodiscard]] Matrix<Nu, Nu> Sigma(int t) const { return L[t] * L[t].transpose(); }
+
+  /// The noiseless control u = K_t x + k_t. Does not allocate.
+  template <class X, class U>
+  void mean(int t, const X& x, U& u) const {
+    u.noalias() = K[t] * x;
+    u += k[t];
+  }
+
+  /// The control u = K_t x + k_t + L_t xi. Does not allocate.
+  template <class X, class Xi, class U>
+  void act(int t, const X& x, const Xi& xi, U& u) const {
+    mean(t, x, u);
+    u.noalias() += L[t] * xi;
+  }
+
+  friend bool operator==(const LinearGaussianPolicy&, const LinearGaussianPolicy&) = default;
+};
+
+/// Throws InvalidArgument unless the policy's parts have matching shapes and finite entries and
+/// every L_t is lower triangular with a positive diagonal. `what` begins the message.
+template <int Nx, int Nu>
+void require_valid(const LinearGaussianPolicy<Nx, Nu>& policy, const char* what) {
+  const int T = policy.steps();
+  const int nx = policy.nx();
+  const int nu = policy.nu();
+  require(T >= 1 && nx >= 1 && nu >= 1, "{} is empty: {} steps, nx = {}, nu = {}", what, T, nx, nu);
+  require(policy.k.steps() == T && policy.k.rows() == nu,
+          "{}: k has {} steps of {}, expected {} of {}", what, policy.k.steps(), policy.k.rows(), T,
+          nu);
+  require(policy.L.steps() == T && policy.L.rows() == nu && policy.L.cols() == nu,
+          "{}: L has {} steps of {}x{}, expected {} of {}x{}", what, policy.L.steps(),
+          policy.L.rows(), policy.L.cols(), T, nu, nu);
+  for (int t = 0; t < T; ++t) {
+    require(policy.K[t].allFinite(), "{}: K at step {} has a NaN or infinite entry", what, t);
+    require(policy.k[t].allFinite(), "{}: k at step {} has a NaN or infinite entry", what, t);
+    require(policy.L[t].allFinite(), "{}: L at step {} has a NaN or infinite entry", what, t);
+    for (int j = 0; j < nu; ++j) {
+      require(policy.L[t](j, j) > 0.0, "{}: L at step {} has {} on its diagonal, expected > 0",
+              what, t, policy.L[t](j, j));
+      for (int i = 0; i < j; ++i) {
+        require(policy.L[t](i, j) == 0.0,
+                "{}: L at step {} is not lower triangular: ({}, {}) is {}", what, t, i, j,
+                policy.L[t](i, j));
+      }
+    }
+  }
+}
+
+/// TVLG dynamics x_{t+1} ~ N(F_t y_t + f_t, W_t) with y = [x; u], t = 0..T-2: the last of the T
+/// steps has a cost and a control but no successor.
+template <int Nx = Dynamic, int Nu = Dynamic>
+struct LinearGaussianDynamics {
+  static constexpr int Ny = joint_size<Nx, Nu>;
+
+  Sequence<Nx, Ny> F;  ///< [f_x f_u], nx x ny
+  Sequence<Nx> f;      ///< offset, nx
+  Sequence<Nx, Nx> W;  ///< covariance, nx x nx
+
+  LinearGaussianDynamics() = default;
+  /// @param steps the horizon T; T - 1 transitions are stored.
+  LinearGaussianDynamics(int steps, int nx, int nu)
+      : F(steps - 1, nx, nx + nu), f(steps - 1, nx), W(steps - 1, nx, nx) {}
+
+  /// The horizon T.
+  [[nodiscard]] int steps() const { return F.steps() + 1; }
+  [[nodiscard]] int nx() const { return F.rows(); }
+  [[nodiscard]] int nu() const { return F.cols() - F.rows(); }
+};
+
+}  // namespace pilqr

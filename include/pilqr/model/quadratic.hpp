@@ -1,0 +1,37 @@
+#pragma once
+/// Quadratic cost models.
+
+#include "pilqr/core/sequence.hpp"
+#include "pilqr/core/types.hpp"
+
+namespace pilqr {
+
+/// A quadratic cost per step in ABSOLUTE coordinates: 1/2 y' C_t y + c_t' y + c0_t, y = [x; u],
+/// t = 0..T-1.
+template <int Nx = Dynamic, int Nu = Dynamic>
+struct QuadraticCost {
+  static constexpr int Ny = joint_size<Nx, Nu>;
+
+  Sequence<Ny, Ny> C;  ///< Hessian, ny x ny, symmetric
+  Sequence<Ny> c;      ///< linear term, ny
+  VectorX c0;          ///< constant, one entry per step
+
+  QuadraticCost() = default;
+  QuadraticCost(int steps, int nx, int nu)
+      : C(steps, nx + nu, nx + nu), c(steps, nx + nu), c0(VectorX::Zero(steps)), nx_(nx) {}
+
+  [[nodiscard]] int steps() const { return C.steps(); }
+  [[nodiscard]] int nx() const { return nx_; }
+  [[nodiscard]] int nu() const { return C.rows() - nx_; }
+
+  /// The cost of y = [x; u] at step t.
+  template <class Y>
+  [[nodiscard]] double operator()(int t, const Y& y) const {
+    return y.dot(0.5 * C[t].lazyProduct(y) + c[t]) + c0(t);
+  }
+
+ private:
+  int nx_ = Nx == Dynamic ? 0 : Nx;
+};
+
+}  // namespace pilqr

@@ -1,0 +1,138 @@
+#pragma once
+/// Line 2 of PILQR17 Algorithm 1: rollouts of the current policy.
+
+#include <cstdint>
+#include <exception>
+#include <type_traits>
+#include <vector>
+
+#include "pilqr/core/executor.hpp"
+#include "pilqr/model/concepts.hpp"
+#include "pilqr/model/linear_gaussian.hpp"
+#include "pilqr/model/noise.hpp"
+#include "pilqr/model/rollout.hpp"
+
+namespace pilqr {
+
+/// Which rollouts to make. Results depend on these numbers alone, not on the executor.
+struct SampleOptions {
+  int samples = 20;
+  std::uint64_t seed = 0;
+  int iteration = 0;
+  int condition = 0;
+  NoiseOptions noise{};
+  bool noiseless = false;  ///< run the policy's mean
+  StreamPurpose purpose = StreamPurpose::exploration;
+};
+
+template <int Nx, int Nu>
+struct SampleResult {
+  Rollouts<Nx, Nu> rollouts;
+  Failure failure;  ///< of the lowest failing sample; the rollouts are then incomplete
+  [[nodiscard]] bool ok() const { return failure.ok(); }
+};
+
+/// One rollout into column i of `rollouts`. Returns what stopped it, if anything did.
+template <int Nx, int Nu, System S, Cost C>
+Failure run_rollout(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>& policy,
+                    const SampleOptions& options, int i, Rollouts<Nx, Nu>& rollouts) {
+  const int T = policy.steps();
+  const int nx = policy.nx();
+  const int nu = policy.nu();
+  RandomStream stream({.seed = options.seed,
+                       .iteration = static_cast<std::uint32_t>(options.iteration),
+                       .condition = static_cast<std::uint32_t>(options.condition),
+                       .sample = static_cast<std::uint32_t>(i),
+                       .purpose = options.purpose == StreamPurpose::evaluation
+                                      ? StreamPurpose::evaluation_system
+                                      : StreamPurpose::system});
+  const MatrixX xi = options.noiseless ? MatrixX(MatrixX::Zero(nu, T))
+                                       : draw_noise(options.noise,
+                                                    {.seed = options.seed,
+                                                     .iteration = options.iteration,
+                                                     .condition = options.condition,
+                                                     .purpose = options.purpose},
+                                                    i, T, nu);
+  Vector<Nx> x(nx);
+  Vector<Nx> next(nx);
+  Vector<Nu> u(nu);
+  int t = 0;
+  const auto fail = [&](FailureKind kind, double value, const char* detail = "") {
+    return Failure{kind, options.condition, i, t, value, detail};
+  };
+  const auto first_bad = [](const auto& v) {
+    for (Eigen::Index j = 0; j < v.size(); ++j) {
+      if (!std::isfinite(v(j))) return v(j);
+    }
+    return 0.0;
+  };
+  try {
+    system.reset(options.condition, stream, x);
+    for (t = 0; t < T; ++t) {
+      if (rows(x) != nx) {
+        return fail(FailureKind::system_error, rows(x), "the state's size is not the policy's nx");
+      }
+      if (!x.allFinite()) return fail(FailureKind::non_finite_state, first_bad(x));
+      policy.act(t, x, xi.col(t), u);
+      if (!u.allFinite()) return fail(FailureKind::non_finite_control, first_bad(u));
+      const double c = cost(t, x, u);
+      if (!std::isfinite(c)) return fail(FailureKind::non_finite_cost, c);
+      rollouts.x[t].col(i) = x;
+      rollouts.u[t].col(i) = u;
+      rollouts.xi[t].col(i) = xi.col(t);
+      rollouts.cost(i, t) = c;
+      if (t + 1 < T) {
+        system.step(t, x, u, stream, next);
+        x.swap(next);
+      }
+    }
+  } catch (const std::exception& error) {
+    return fail(FailureKind::system_error, std::numeric_limits<double>::quiet_NaN(), error.what());
+  }
+  return {};
+}
+
+/// Runs `options.samples` rollouts of one condition. A failing rollout does not stop the others;
+/// the failure with the lowest sample index is reported. Each worker of the executor owns a copy of
+/// the system, except that the serial executor uses the system itself.
+template <int Nx, int Nu, System S, Cost C, Executor E>
+SampleResult<Nx, Nu> sample(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>& policy,
+                            const SampleOptions& options, E& executor) {
+  static_assert(sum_sizes(S::Nx, 0) == Nx && sum_sizes(S::Nu, 0) == Nu,
+                "the system's Nx and Nu must be those of the policy");
+  require(options.samples >= 1, "{} samples per iteration, expected at least 1", options.samples);
+  require(options.iteration >= 0 && options.condition >= 0, "iteration {}, condition {}",
+          options.iteration, options.condition);
+  require_valid(options.noise);
+  SampleResult<Nx, Nu> result{
+      Rollouts<Nx, Nu>(policy.steps(), options.samples, policy.nx(), policy.nu()), {}};
+  std::vector<Failure> failures(static_cast<std::size_t>(options.samples));
+  const auto run = [&](S& own, int i) {
+    failures[static_cast<std::size_t>(i)] =
+        run_rollout(own, cost, policy, options, i, result.rollouts);
+  };
+  if constexpr (std::is_same_v<std::remove_const_t<E>, SerialExecutor>) {
+    executor.run(options.samples, [&] { return [&](int i) { run(system, i); }; });
+  } else {
+    static_assert(std::copy_constructible<S>,
+                  "a system that cannot be copied is sampled with SerialExecutor");
+    executor.run(options.samples,
+                 [&] { return [&run, own = system](int i) mutable { run(own, i); }; });
+  }
+  for (const Failure& failure : failures) {
+    if (!failure.ok()) {
+      result.failure = failure;
+      break;
+    }
+  }
+  return result;
+}
+
+template <int Nx, int Nu, System S, Cost C>
+SampleResult<Nx, Nu> sample(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>& policy,
+                            const SampleOptions& options) {
+  SerialExecutor serial;
+  return sample(system, cost, policy, options, serial);
+}
+
+}  // namespace pilqr

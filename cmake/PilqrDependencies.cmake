@@ -1,6 +1,6 @@
 # The installed package first, a pinned version otherwise.
 include(FetchContent)
-set(PILQR_FETCHED "") # what was fetched; an install needs it to be empty
+set(PILQR_FETCHED "")
 
 # pilqr_dependency(NAME <package> TARGET <target> GIT <url> TAG <tag> [VERSION <minimum>])
 macro(pilqr_dependency)
@@ -37,6 +37,8 @@ if(NOT TARGET Random123::Random123)
   list(APPEND PILQR_FETCHED Random123)
 endif()
 
+set(PILQR_FETCHED_FOR_LIBRARY "${PILQR_FETCHED}") # an install needs it to be empty
+
 set(PILQR_HAS_TBB OFF)
 if(PILQR_WITH_TBB)
   find_package(TBB QUIET)
@@ -54,10 +56,13 @@ if(PILQR_BUILD_COMMAND)
                    GIT https://github.com/marzer/tomlplusplus.git TAG v3.3.0)
 endif()
 if(PILQR_BUILD_TESTS)
+  set(INSTALL_GTEST OFF CACHE BOOL "")
   pilqr_dependency(NAME GTest TARGET GTest::gtest_main
                    GIT https://github.com/google/googletest.git TAG release-1.12.1)
 endif()
 if(PILQR_BUILD_BENCHMARKS)
+  set(BENCHMARK_ENABLE_TESTING OFF CACHE BOOL "")
+  set(BENCHMARK_ENABLE_INSTALL OFF CACHE BOOL "")
   pilqr_dependency(NAME benchmark TARGET benchmark::benchmark
                    GIT https://github.com/google/benchmark.git TAG v1.7.1)
 endif()

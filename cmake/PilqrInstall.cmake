@@ -1,7 +1,7 @@
 # install() and find_package(pilqr). Fetched dependencies are not installed along, so an install
 # needs the packages of the system.
-if(PILQR_FETCHED)
-  message(STATUS "pilqr: no install target, because these were fetched: ${PILQR_FETCHED}")
+if(PILQR_FETCHED_FOR_LIBRARY)
+  message(STATUS "pilqr: no install target, these were fetched: ${PILQR_FETCHED_FOR_LIBRARY}")
   return()
 endif()
 include(CMakePackageConfigHelpers)

@@ -43,11 +43,7 @@ Sequence<Rows, Cols> sequence(const Json& j, int steps = -1) {
                          matrices ? static_cast<int>(j.at(0).at(0).size()) : 1);
   for (int t = 0; t < T; ++t) {
     const Json& element = j.at(static_cast<std::size_t>(t));
-    if (matrices) {
-      s[t] = matrix(element);
-    } else {
-      s[t] = vector(element);
-    }
+    s[t] = matrices ? matrix(element) : MatrixX(vector(element));
   }
   return s;
 }

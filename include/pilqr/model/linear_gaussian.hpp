@@ -78,6 +78,13 @@ void require_valid(const LinearGaussianPolicy<Nx, Nu>& policy, const char* what)
   }
 }
 
+/// Distribution of the first state, N(mu, Sigma).
+template <int Nx = Dynamic>
+struct InitialState {
+  Vector<Nx> mu;         ///< nx
+  Matrix<Nx, Nx> Sigma;  ///< nx x nx, positive semi-definite; zero for a fixed start
+};
+
 /// TVLG dynamics x_{t+1} ~ N(F_t y_t + f_t, W_t) with y = [x; u], t = 0..T-2: the last of the T
 /// steps has a cost and a control but no successor.
 template <int Nx = Dynamic, int Nu = Dynamic>

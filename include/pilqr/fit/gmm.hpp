@@ -1,0 +1,135 @@
+#pragma once
+/// Mixture of Gaussians by expectation maximisation. Points stand in columns, D x P.
+
+#include <vector>
+
+#include "pilqr/core/check.hpp"
+#include "pilqr/core/gaussian.hpp"
+#include "pilqr/core/random.hpp"
+#include "pilqr/core/sequence.hpp"
+#include "pilqr/core/types.hpp"
+
+namespace pilqr {
+
+/// How a mixture is fitted.
+struct GmmOptions {
+  int max_iterations = 100;
+  /// Stop when |new - old| <= tolerance |new|, of the log-likelihood of all points.
+  double tolerance = 1e-4;
+  /// Added to every variance in each M-step, in the points' units squared: a cluster with fewer
+  /// points than dimensions has a singular covariance. At least 1e-10 of the variance itself, so
+  /// that points of any scale can be factorised. The likelihood can fall by what this costs.
+  double ridge = 1e-6;
+  /// A cluster whose weight is below this share of 1 / clusters is empty and is re-seeded.
+  double empty_share = 1e-4;
+};
+
+void require_valid(const GmmOptions& options);
+
+/// True if the log-likelihood moved by at most `tolerance` of its new magnitude.
+bool likelihood_converged(double previous, double current, double tolerance);
+
+/// All that a mixture of K clusters consists of, bit for bit: what a checkpoint has to hold.
+struct GmmParameters {
+  VectorX log_weights;                     ///< K; the weights sum to 1
+  MatrixX means;                           ///< D x K
+  Sequence<Dynamic, Dynamic> covariances;  ///< K of D x D
+  int points = 0;                          ///< how many points it was fitted to
+};
+
+enum class GmmStatus { converged, max_iterations, failed };
+
+/// What `Gmm::fit` did.
+struct GmmFit {
+  GmmStatus status = GmmStatus::failed;
+  int iterations = 0;
+  bool warm_started = false;
+  int reseeded = 0;                       ///< clusters that were empty and got a new place
+  std::vector<double> log_likelihoods{};  ///< of all points: at the start, after each iteration
+  Failure failure{};
+  [[nodiscard]] bool ok() const { return failure.ok(); }
+};
+
+/// What one EM step did. On failure the mixture is unchanged.
+struct EmStep {
+  double log_likelihood = 0.0;  ///< of all points, BEFORE the step
+  int reseeded = 0;
+  Failure failure{};
+};
+
+/// Buffers of EM; sized at their first use, then reused.
+struct GmmWorkspace {
+  MatrixX responsibilities;  ///< K x P; log-densities before the E-step normalises them
+  VectorX log_likelihoods;   ///< of each point, P
+  VectorX counts;            ///< points per cluster, K
+  MatrixX block;             ///< D x a block of points
+};
+
+/// A mixture of K Gaussians over points of D entries; a value.
+class Gmm {
+ public:
+  Gmm() = default;
+  /// Throws InvalidArgument unless shapes agree, entries are finite and each covariance is positive
+  /// definite.
+  explicit Gmm(GmmParameters parameters);
+
+  /// Means and covariances (divided by the number of points of the cluster; plus ridge) of a given
+  /// assignment of each point to a cluster 0..clusters-1, none of them empty; equal weights.
+  static Gmm from_assignment(const ConstMatrixRef& points, const std::vector<int>& assignment,
+                             int clusters, double ridge);
+
+  [[nodiscard]] bool empty() const { return clusters() == 0; }
+  [[nodiscard]] int dim() const { return rows(parameters_.means); }
+  [[nodiscard]] int clusters() const { return cols(parameters_.means); }
+  [[nodiscard]] int points() const { return parameters_.points; }
+  [[nodiscard]] const GmmParameters& parameters() const { return parameters_; }
+  /// Lower Cholesky factor of a covariance in the lower triangle.
+  [[nodiscard]] auto factor(int k) const { return factors_[k]; }
+
+  /// EM until convergence, from the present parameters if they have this dimension and number of
+  /// clusters, otherwise from k-means++ centres drawn from the stream. Fewer distinct points than
+  /// `clusters` give that many clusters. On failure (a point that is NaN or infinite, a covariance
+  /// that cannot be factorised) the mixture is left as it was.
+  GmmFit fit(const ConstMatrixRef& points, int clusters, const GmmOptions& options,
+             RandomStream& stream);
+
+  /// One E-step and one M-step. An empty cluster moves to one of the worst explained points, with
+  /// the covariance of all points.
+  EmStep em_step(const ConstMatrixRef& points, const GmmOptions& options, RandomStream& stream,
+                 GmmWorkspace& workspace);
+
+  /// log(weight_k) + log N(z_j; mean_k, covariance_k), K x P.
+  [[nodiscard]] MatrixX log_densities(const ConstMatrixRef& points) const;
+  /// Log-likelihood of each point, P. -infinity for a point too far away for its distance to be
+  /// represented.
+  [[nodiscard]] VectorX log_likelihoods(const ConstMatrixRef& points) const;
+  /// Log-likelihood of all points.
+  [[nodiscard]] double log_likelihood(const ConstMatrixRef& points) const;
+  /// Probability of each cluster given each point, K x P; columns sum to 1.
+  [[nodiscard]] MatrixX responsibilities(const ConstMatrixRef& points) const;
+
+  /// The Gaussian with the mean and covariance of the mixture under the given cluster weights (K,
+  /// summing to 1), as a prior worth m = 1 point with n0 = (P - 2 - D) / P, P the number of points
+  /// that the mixture was fitted to; n0 = 0 if P <= D + 2, which only widens the posterior.
+  [[nodiscard]] NormalInverseWishart moment_matched(const VectorX& weights) const;
+
+ private:
+  void resize(int dim, int clusters);
+  [[nodiscard]] bool factorize(int k);
+  [[nodiscard]] bool add_ridge_and_factorize(int k, double ridge);
+  [[nodiscard]] bool assign(const ConstMatrixRef& points, const std::vector<int>& assignment,
+                            int clusters, double ridge);
+  [[nodiscard]] bool initialize(const ConstMatrixRef& points, int clusters, double ridge,
+                                RandomStream& stream);
+  void log_densities(const ConstMatrixRef& points, GmmWorkspace& workspace) const;
+  double e_step(const ConstMatrixRef& points, GmmWorkspace& workspace) const;
+  Failure m_step(const ConstMatrixRef& points, const GmmOptions& options, GmmWorkspace& workspace);
+  Failure reseed(const ConstMatrixRef& points, const std::vector<int>& empty,
+                 const GmmOptions& options, RandomStream& stream, const GmmWorkspace& workspace);
+
+  GmmParameters parameters_;
+  Sequence<Dynamic, Dynamic> factors_;  // K of D x D, lower triangle
+  VectorX log_norms_;                   // K: -(D log 2 pi + log det covariance) / 2
+};
+
+}  // namespace pilqr

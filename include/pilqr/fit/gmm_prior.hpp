@@ -1,0 +1,79 @@
+#pragma once
+/// The mixture as a prior for regression at each time step (LA14 section 3; LFDA16 appendix A.3).
+
+#include <deque>
+
+#include "pilqr/core/check.hpp"
+#include "pilqr/core/gaussian.hpp"
+#include "pilqr/core/random.hpp"
+#include "pilqr/core/types.hpp"
+#include "pilqr/fit/gmm.hpp"
+#include "pilqr/model/rollout.hpp"
+
+namespace pilqr {
+
+/// How the prior is built.
+struct GmmPriorOptions {
+  int max_clusters = 20;
+  int min_points_per_cluster = 40;  ///< clusters = points / this, at least 2
+  int max_points = 2000;            ///< bound of the history
+  double strength = 1.0;            ///< factor on the number of points that the prior is worth
+  GmmOptions em{};
+};
+
+void require_valid(const GmmPriorOptions& options);
+
+/// All transitions z = [x; u; x'] of a batch, (2 nx + nu) x (T - 1) N; those of step t stand in
+/// columns t N to (t + 1) N - 1.
+template <int Nx, int Nu>
+MatrixX transitions(const Rollouts<Nx, Nu>& rollouts) {
+  const int T = rollouts.steps();
+  const int N = rollouts.samples();
+  const int nx = rollouts.nx();
+  const int nu = rollouts.nu();
+  require(T >= 2 && N >= 1, "transitions of {} rollouts of {} steps", N, T);
+  MatrixX points(2 * nx + nu, (T - 1) * N);
+  for (int t = 0; t + 1 < T; ++t) {
+    points.block(0, t * N, nx, N) = rollouts.x[t];
+    points.block(nx, t * N, nu, N) = rollouts.u[t];
+    points.block(nx + nu, t * N, nx, N) = rollouts.x[t + 1];
+  }
+  return points;
+}
+
+/// A mixture over the points of the last iterations, one batch per iteration, and the prior that it
+/// gives for the points of one step. A value.
+class GmmPrior {
+ public:
+  explicit GmmPrior(const GmmPriorOptions& options = {});
+
+  /// Adds a batch of points (D x P, P >= 1), drops the oldest batches until at most `max_points`
+  /// remain (the newest is always kept, whole) and refits the mixture, from its present parameters
+  /// where the number of clusters is unchanged. On failure nothing changes.
+  GmmFit update(const ConstMatrixRef& points, RandomStream& stream);
+
+  /// The same with the transitions of rollouts.
+  template <int Nx, int Nu>
+  GmmFit update(const Rollouts<Nx, Nu>& rollouts, RandomStream& stream) {
+    return update(transitions(rollouts), stream);
+  }
+
+  /// The mixture's moments under the average responsibilities of the given points (D x N, N >= 1),
+  /// typically those of one step; m and n0 times the strength, Phi times m.
+  [[nodiscard]] NormalInverseWishart at(const ConstMatrixRef& points) const;
+
+  [[nodiscard]] const GmmPriorOptions& options() const { return options_; }
+  [[nodiscard]] const Gmm& mixture() const { return mixture_; }
+  /// The batches of points, oldest first.
+  [[nodiscard]] const std::deque<MatrixX>& history() const { return history_; }
+
+  /// Puts back what `mixture` and `history` gave; throws InvalidArgument if they do not agree.
+  void restore(std::deque<MatrixX> history, Gmm mixture);
+
+ private:
+  GmmPriorOptions options_;
+  Gmm mixture_;
+  std::deque<MatrixX> history_;
+};
+
+}  // namespace pilqr

@@ -1,0 +1,84 @@
+#pragma once
+/// Trained policies on disk, as safetensors files that other languages can read.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "pilqr/io/safetensors.hpp"
+#include "pilqr/model/linear_gaussian.hpp"
+
+namespace pilqr {
+
+/// The policies of all conditions of a run and where they come from. In the file, condition m has
+/// the tensors "condition_m/K" [T, nu, nx], "condition_m/k" [T, nu] and "condition_m/L" [T, nu,
+/// nu], F64, with L the LOWER Cholesky factor of the covariance: u = K_t x + k_t + L_t xi. The
+/// metadata are format "pilqr.tvlg_policy", format_version "1", nx, nu, steps, the fields below
+/// under their own names (conditions as "0,1,2") and the entries of `extra`.
+struct PolicyFile {
+  std::string task{};
+  std::string algorithm{};
+  double dt = 0.0;  ///< time between steps, s
+  std::uint64_t seed = 0;
+  long samples_total = 0;                          ///< rollouts the policies were trained on
+  int iteration = 0;                               ///< iterations done
+  std::vector<int> conditions{};                   ///< distinct ids
+  std::vector<LinearGaussianPolicy<>> policies{};  ///< one per condition, all of one shape
+  std::map<std::string, std::string> extra{};
+
+  friend bool operator==(const PolicyFile&, const PolicyFile&) = default;
+};
+
+/// Throws InvalidArgument unless dt is finite and positive, counts and ids are not negative, there
+/// is at least one condition, ids are distinct, there is a valid policy for each, all of one shape,
+/// and `extra` uses none of the format's own keys.
+void require_valid(const PolicyFile& file);
+
+/// The tensors and metadata of the file. Throws InvalidArgument as require_valid does.
+SafeTensors policy_to_safetensors(const PolicyFile& file);
+
+/// The inverse. Throws FileError, beginning with `path`, if anything is missing, unknown, of the
+/// wrong shape or not valid; what it returns satisfies require_valid.
+PolicyFile policy_from_safetensors(SafeTensors contents, const std::filesystem::path& path);
+
+/// Writes the file atomically. Throws InvalidArgument for a policy that is not valid and FileError
+/// if it cannot be written; the file that was there is then untouched.
+void save_policy(const std::filesystem::path& path, const PolicyFile& file);
+
+/// Reads and checks a file. Throws FileError.
+PolicyFile load_policy(const std::filesystem::path& path);
+
+/// The same numbers with other compile-time sizes; InvalidArgument if they do not fit.
+template <int ToRows, int ToCols, int Rows, int Cols>
+Sequence<ToRows, ToCols> convert(const Sequence<Rows, Cols>& from) {
+  Sequence<ToRows, ToCols> to(from.steps(), from.rows(), from.cols());
+  to.flat() = from.flat();
+  return to;
+}
+
+/// The same policy with sizes fixed at run time.
+template <int Nx, int Nu>
+LinearGaussianPolicy<> to_dynamic(const LinearGaussianPolicy<Nx, Nu>& policy) {
+  LinearGaussianPolicy<> out;
+  out.K = convert<Dynamic, Dynamic>(policy.K);
+  out.k = convert<Dynamic, 1>(policy.k);
+  out.L = convert<Dynamic, Dynamic>(policy.L);
+  return out;
+}
+
+/// The same policy with sizes fixed at compile time. Throws InvalidArgument if they differ.
+template <int Nx, int Nu>
+LinearGaussianPolicy<Nx, Nu> to_fixed(const LinearGaussianPolicy<>& policy) {
+  require(fits(Nx, policy.nx()) && fits(Nu, policy.nu()),
+          "the policy has nx = {} and nu = {}, expected {} and {}", policy.nx(), policy.nu(), Nx,
+          Nu);
+  LinearGaussianPolicy<Nx, Nu> out;
+  out.K = convert<Nu, Nx>(policy.K);
+  out.k = convert<Nu, 1>(policy.k);
+  out.L = convert<Nu, Nu>(policy.L);
+  return out;
+}
+
+}  // namespace pilqr

@@ -1,0 +1,104 @@
+#pragma once
+/// What the three trajectory optimisers have in common.
+
+#include <cmath>
+#include <concepts>
+#include <limits>
+#include <optional>
+
+#include "pilqr/core/check.hpp"
+#include "pilqr/core/random.hpp"
+#include "pilqr/fit/cost_fit.hpp"
+#include "pilqr/fit/dynamics_fit.hpp"
+#include "pilqr/fit/gmm_prior.hpp"
+#include "pilqr/fit/initial_state.hpp"
+#include "pilqr/model/linear_gaussian.hpp"
+#include "pilqr/model/rollout.hpp"
+
+namespace pilqr {
+
+/// The typed result of one update of one condition. Numbers that an algorithm does not have are NaN.
+struct UpdateReport {
+  static constexpr double none = std::numeric_limits<double>::quiet_NaN();
+
+  double cost_mean = none;         ///< of the samples' total cost
+  double cost_std = none;          ///< of the samples' total cost (population)
+  double cost_min = none;          ///< of the samples' total cost
+  double cost_model_mean = none;   ///< mean total cost that the model predicts for the same noise
+  double residual_ratio = none;    ///< over the whole trajectory, r_0
+  double kl_step_mean = none;      ///< mean over t of the allowed divergence, nats
+  double kl_mean = none;           ///< mean over t of the model-based step's divergence, nats
+  double temperature_mean = none;  ///< mean over t, cost units
+  double effective_samples_min = none;  ///< least effective number of samples of any t
+  int replay_diverged_step = -1;        ///< first step at which the replay left the data, or -1
+  Failure failure;                      ///< if not ok, the policy is the one before the update
+  [[nodiscard]] bool ok() const { return failure.ok(); }
+};
+
+/// Sets the sample statistics of a report.
+template <int Nx, int Nu>
+void describe_samples(const Rollouts<Nx, Nu>& rollouts, UpdateReport& report) {
+  const VectorX total = rollouts.total_cost();
+  report.cost_mean = total.mean();
+  report.cost_std = std::sqrt((total.array() - total.mean()).square().mean());
+  report.cost_min = total.minCoeff();
+}
+
+/// A trajectory optimiser improves the policy of one condition from its rollouts. Law: if the report
+/// is not ok, the optimiser is as it was before the call.
+template <class O, int Nx = Dynamic, int Nu = Dynamic>
+concept TrajectoryOptimizer =
+    requires(O& optimizer, const O& constant, const Rollouts<Nx, Nu>& rollouts,
+             const RandomStream& stream) {
+      { constant.policy() } -> std::same_as<const LinearGaussianPolicy<Nx, Nu>&>;
+    };
+
+/// How dynamics are fitted.
+struct ModelOptions {
+  DynamicsFitOptions fit{};
+  std::optional<GmmPriorOptions> gmm{};  ///< set: with a mixture prior over the last iterations
+};
+
+/// Lines 3 and 4 of PILQR17 Algorithm 1: the models that a batch of rollouts gives.
+template <int Nx, int Nu>
+struct FittedModel {
+  LinearGaussianDynamics<Nx, Nu> dynamics;
+  QuadraticCost<Nx, Nu> cost;
+  InitialState<Nx> start;
+  Failure failure;
+  [[nodiscard]] bool ok() const { return failure.ok(); }
+};
+
+/// @param gmm the mixture of earlier iterations; it learns from the rollouts first. Empty: ridge only.
+/// @param stream draws the mixture's seeds.
+template <int Nx, int Nu, Cost C>
+[[nodiscard]] FittedModel<Nx, Nu> fit_model(const Rollouts<Nx, Nu>& rollouts, const C& cost,
+                                            const DynamicsFitOptions& options,
+                                            std::optional<GmmPrior>& gmm, RandomStream stream) {
+  FittedModel<Nx, Nu> model;
+  DynamicsFit<Nx, Nu> fit;
+  if (gmm && rollouts.steps() > 1) {
+    const GmmFit mixture = gmm->update(rollouts, stream);
+    if (!mixture.ok()) {
+      model.failure = mixture.failure;
+      return model;
+    }
+    struct Prior {
+      const GmmPrior& gmm;
+      NormalInverseWishart at(int, const MatrixX& z) const { return gmm.at(z); }
+    };
+    fit = fit_dynamics(rollouts, options, Prior{*gmm});
+  } else {
+    fit = fit_dynamics(rollouts, options);
+  }
+  model.failure = fit.failure;
+  if (!model.ok()) return model;
+  model.dynamics = std::move(fit.dynamics);
+  CostFit<Nx, Nu> expansion = fit_cost(rollouts, cost);
+  model.failure = expansion.failure;
+  model.cost = std::move(expansion.cost);
+  model.start = fit_initial_state<Nx>(rollouts.x[0]);
+  return model;
+}
+
+}  // namespace pilqr

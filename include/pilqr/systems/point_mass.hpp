@@ -1,0 +1,72 @@
+#pragma once
+/// The 2-D navigation task of the PILQR paper's authors.
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "pilqr/costs/cost_sum.hpp"
+#include "pilqr/costs/region_cost.hpp"
+#include "pilqr/costs/state_cost.hpp"
+#include "pilqr/initial_policy.hpp"
+#include "pilqr/model/concepts.hpp"
+
+namespace pilqr::systems {
+
+/// A point mass walks to a target; a region off the path pays. The state is [px, py, vx, vy] (m, m/s),
+/// the control [fx, fy] (N), clipped to +-1 N by the system. Damped, five substeps of 0.01 s with
+/// implicit damping: v <- v + h (f - b v) / (m + h b), p <- p + h v.
+struct PointMass {
+  static constexpr int Nx = 4;
+  static constexpr int Nu = 2;
+  static constexpr int steps = 100;
+  static constexpr double dt = 0.05;    ///< control period, s
+  static constexpr double damping = 1;  ///< N s/m
+  static constexpr double max_force = 1.0;
+
+  /// A flat cylinder and a sphere of radius 0.1 m at 1000 kg/m^3.
+  static double mass() {
+    constexpr double r = 0.1;
+    return 1000.0 * (std::numbers::pi * r * r * 0.02 + 4.0 / 3.0 * std::numbers::pi * r * r * r);
+  }
+  static Vector<4> start() { return {1.0, 0.0, 0.0, 0.0}; }
+  static Vector<2> target() { return {3.0, 0.0}; }
+
+  static RegionCost region() {
+    return RegionCost({.start = 0,
+                       .center = Vector<2>(2.5, 0.5),
+                       .radius = 0.3,
+                       .inside = -30.0,
+                       .outside = 0.0});
+  }
+
+  /// 1/2 |p - target|^2 - 30 [p in region]; the region is not in the expansion.
+  static CostSum cost() {
+    CostSum sum;
+    sum.add(1.0, StateCost({.start = 0, .target = target(), .norm = {.l1 = 0.0, .l2 = 1.0}}));
+    sum.add(1.0, region());
+    return sum;
+  }
+
+  static LinearGaussianPolicy<4, 2> initial_policy() {
+    return hold_position_lqr<4, 2>(steps, 2, start(), {.dt = dt, .variance = 20.0});
+  }
+
+  void reset(int /*condition*/, RandomStream& /*stream*/, Vector<4>& x) const { x = start(); }
+
+  void step(int /*t*/, const Vector<4>& x, const Vector<2>& u, RandomStream& /*stream*/,
+            Vector<4>& next) const {
+    constexpr int substeps = 5;
+    constexpr double h = dt / substeps;
+    const double m = mass();
+    const Vector<2> force = u.cwiseMax(-max_force).cwiseMin(max_force);
+    next = x;
+    for (int i = 0; i < substeps; ++i) {
+      const Vector<2> v = next.tail<2>() + h / (m + h * damping) * (force - damping * next.tail<2>());
+      next.tail<2>() = v;
+      next.head<2>() += h * v;
+    }
+  }
+};
+
+}  // namespace pilqr::systems

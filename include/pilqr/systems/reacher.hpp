@@ -1,0 +1,116 @@
+#pragma once
+/// A planar two-link arm that reaches for a point.
+
+#include <array>
+#include <cmath>
+
+#include "pilqr/core/check.hpp"
+#include "pilqr/costs/action_cost.hpp"
+#include "pilqr/costs/cost_sum.hpp"
+#include "pilqr/costs/state_cost.hpp"
+#include "pilqr/initial_policy.hpp"
+#include "pilqr/model/concepts.hpp"
+
+namespace pilqr::systems {
+
+/// Two rods without gravity. The state is [q (rad), dq (rad/s), p (m), dp (m/s)] with p the end
+/// effector; the control is a share of the largest torque, clipped to +-1 by the system. Classical
+/// Runge-Kutta, five substeps of 0.01 s.
+struct Reacher {
+  static constexpr int Nx = 8;
+  static constexpr int Nu = 2;
+  static constexpr int steps = 100;
+  static constexpr int conditions = 4;
+  static constexpr double dt = 0.05;          ///< control period, s
+  static constexpr double l1 = 0.1;           ///< m
+  static constexpr double l2 = 0.11;          ///< m
+  static constexpr double m1 = 0.04;          ///< kg
+  static constexpr double m2 = 0.044;         ///< kg
+  static constexpr double lc1 = 0.5 * l1;     ///< centre of mass, m
+  static constexpr double lc2 = 0.5 * l2;     ///< centre of mass, m
+  static constexpr double I1 = m1 * l1 * l1 / 12.0;
+  static constexpr double I2 = m2 * l2 * l2 / 12.0;
+  static constexpr double rotor = 5e-4;       ///< rotor inertia, kg m^2
+  static constexpr double damping = 0.01;     ///< N m s/rad
+  static constexpr double max_torque = 0.05;  ///< N m
+
+  /// Where to reach in a condition, m.
+  static Vector<2> target(int condition) {
+    static const std::array<Vector<2>, conditions> targets{
+        Vector<2>(-0.08, 0.13), Vector<2>(0.13, 0.08), Vector<2>(-0.13, -0.08),
+        Vector<2>(0.05, -0.15)};
+    require(condition >= 0 && condition < conditions, "reacher has conditions 0 to {}, not {}",
+            conditions - 1, condition);
+    return targets[static_cast<std::size_t>(condition)];
+  }
+
+  /// 5 |e|^2 + sqrt(1e-4 + |e|^2) + 0.5e-3 |u|^2, e = p - target.
+  static CostSum cost(int condition) {
+    CostSum sum;
+    sum.add(1.0, StateCost({.start = 4,
+                            .target = target(condition),
+                            .norm = {.l1 = 1.0, .l2 = 10.0, .alpha = 1e-4}}));
+    sum.add(1.0, ActionCost({.weights = VectorX::Constant(2, 1e-3)}));
+    return sum;
+  }
+
+  static Vector<8> start() {
+    Vector<8> x = Vector<8>::Zero();
+    observe({0.0, 0.0, 0.0, 0.0}, x);
+    return x;
+  }
+
+  static LinearGaussianPolicy<8, 2> initial_policy() {
+    return hold_position_lqr<8, 2>(
+        steps, 2, start(), {.dt = dt, .variance = 0.3, .gains = VectorX::Constant(2, 20.0)});
+  }
+
+  void reset(int condition, RandomStream& /*stream*/, Vector<8>& x) const {
+    (void)target(condition);  // refuses a condition that does not exist
+    x = start();
+  }
+
+  void step(int /*t*/, const Vector<8>& x, const Vector<2>& u, RandomStream& /*stream*/,
+            Vector<8>& next) const {
+    constexpr int substeps = 5;
+    constexpr double h = dt / substeps;
+    const Vector<2> torque = max_torque * u.cwiseMax(-1.0).cwiseMin(1.0);
+    Vector<4> s = x.head<4>();
+    for (int i = 0; i < substeps; ++i) {
+      const Vector<4> a = derivative(s, torque);
+      const Vector<4> b = derivative(s + 0.5 * h * a, torque);
+      const Vector<4> c = derivative(s + 0.5 * h * b, torque);
+      const Vector<4> d = derivative(s + h * c, torque);
+      s += h / 6.0 * (a + 2.0 * b + 2.0 * c + d);
+    }
+    observe(s, next);
+  }
+
+ private:
+  /// d/dt [q, dq]: H(q) ddq = torque - damping dq + Coriolis terms.
+  static Vector<4> derivative(const Vector<4>& s, const Vector<2>& torque) {
+    const double c = std::cos(s(1));
+    const double eta = m2 * l1 * lc2 * std::sin(s(1));
+    const double H11 =
+        I1 + I2 + m1 * lc1 * lc1 + m2 * (l1 * l1 + lc2 * lc2 + 2.0 * l1 * lc2 * c) + rotor;
+    const double H12 = I2 + m2 * (lc2 * lc2 + l1 * lc2 * c);
+    const double H22 = I2 + m2 * lc2 * lc2 + rotor;
+    const double b1 = torque(0) - damping * s(2) + eta * (2.0 * s(2) * s(3) + s(3) * s(3));
+    const double b2 = torque(1) - damping * s(3) - eta * s(2) * s(2);
+    const double det = H11 * H22 - H12 * H12;
+    return {s(2), s(3), (H22 * b1 - H12 * b2) / det, (H11 * b2 - H12 * b1) / det};
+  }
+
+  /// The full state from joint angles and velocities.
+  static void observe(const Vector<4>& s, Vector<8>& x) {
+    const double q12 = s(0) + s(1);
+    const double w12 = s(2) + s(3);
+    x.head<4>() = s;
+    x(4) = l1 * std::cos(s(0)) + l2 * std::cos(q12);
+    x(5) = l1 * std::sin(s(0)) + l2 * std::sin(q12);
+    x(6) = -l1 * std::sin(s(0)) * s(2) - l2 * std::sin(q12) * w12;
+    x(7) = l1 * std::cos(s(0)) * s(2) + l2 * std::cos(q12) * w12;
+  }
+};
+
+}  // namespace pilqr::systems

@@ -1,0 +1,224 @@
+#pragma once
+/// LQR with fitted linear models: the KL-constrained model-based update.
+
+#include <algorithm>
+#include <cmath>
+
+#include "pilqr/core/check.hpp"
+#include "pilqr/core/types.hpp"
+#include "pilqr/model/linear_gaussian.hpp"
+#include "pilqr/model/quadratic.hpp"
+#include "pilqr/update/lqr/backward.hpp"
+#include "pilqr/update/lqr/marginals.hpp"
+#include "pilqr/update/lqr/trajectory_kl.hpp"
+
+namespace pilqr {
+
+/// What the KL constraint bounds.
+enum class KlConstraint {
+  per_step,  ///< the divergence at every t by kl_step(t), under the reference's marginals
+  total,     ///< the sum over t by the sum of kl_step
+};
+
+/// Under which state distribution the TOTAL divergence is measured.
+enum class KlMarginals {
+  updated,    ///< the new policy's (LA14)
+  reference,  ///< the reference policy's
+};
+
+struct LqrFlmOptions {
+  KlConstraint constraint = KlConstraint::per_step;
+  KlMarginals marginals = KlMarginals::updated;  ///< total constraint only
+  /// Per step only: the smallest factor on any variance of the policy in one update, in [0, 1). Keeps
+  /// exploration alive while the mean takes large steps; 0: no floor.
+  double min_variance_ratio = 0.0;
+  double entropy_weight = 0.0;  ///< total only: weight of an entropy bonus, cost units; >= 0
+  double tolerance = 0.01;      ///< total only: |KL - step| accepted, relative to the step
+  double min_dual = 1e-8;       ///< smallest dual variable tried, cost units
+  double max_dual = 1e16;       ///< total only: largest dual variable tried, cost units
+};
+
+inline void require_valid(const LqrFlmOptions& o) {
+  require(std::isfinite(o.entropy_weight) && o.entropy_weight >= 0.0,
+          "lqr_flm: entropy_weight is {}, expected >= 0", o.entropy_weight);
+  require(o.min_variance_ratio >= 0.0 && o.min_variance_ratio < 1.0,
+          "lqr_flm: min_variance_ratio is {}, expected in [0, 1)", o.min_variance_ratio);
+  require(o.tolerance > 0.0 && o.tolerance < 1.0, "lqr_flm: tolerance is {}, expected in (0, 1)",
+          o.tolerance);
+  require(o.min_dual > 0.0 && o.max_dual > o.min_dual && std::isfinite(o.max_dual),
+          "lqr_flm: duals from {} to {}, expected 0 < min_dual < max_dual", o.min_dual, o.max_dual);
+}
+
+template <int Nx = Dynamic, int Nu = Dynamic>
+struct LqrFlmResult {
+  LinearGaussianPolicy<Nx, Nu> policy;
+  VectorX kl;       ///< divergence from the reference at every step, T
+  VectorX kl_dual;  ///< dual variables, T; all equal under the total constraint
+  bool active = true;  ///< total: false if KL stays below the step at the smallest dual
+  int sweeps = 0;      ///< backward passes made
+  Failure failure;
+  [[nodiscard]] bool ok() const { return failure.ok(); }
+};
+
+namespace detail {
+
+template <int Nx, int Nu>
+LqrFlmResult<Nx, Nu> lqr_flm_per_step(const LinearGaussianDynamics<Nx, Nu>& dynamics,
+                                      const QuadraticCost<Nx, Nu>& cost,
+                                      const LinearGaussianPolicy<Nx, Nu>& reference,
+                                      const InitialState<Nx>& start, const VectorX& kl_step,
+                                      const LqrFlmOptions& options) {
+  const int T = reference.steps();
+  LqrFlmResult<Nx, Nu> result{.policy = {T, reference.nx(), reference.nu()},
+                              .kl = VectorX::Zero(T),
+                              .kl_dual = VectorX::Zero(T),
+                              .failure = {}};
+  const Marginals<Nx, Nu> marginals = forward_marginals(dynamics, reference, start);
+  SweepWorkspace<Nx, Nu> ws(reference.nx(), reference.nu());
+  ws.kl.min_variance_ratio = options.min_variance_ratio;
+  const auto choose = [&](int t, const StepKl<Nu>& kl) {
+    return solve_step_dual(kl, kl_step(t), options.min_dual);
+  };
+  result.sweeps = 1;
+  const SweepStatus status = backward_per_step(dynamics, cost, reference, marginals, choose, ws,
+                                               result.policy, result.kl_dual, result.kl);
+  if (!status.ok()) {
+    result.failure = {.kind = FailureKind::non_finite_update,
+                      .step = status.failed_step,
+                      .value = status.value,
+                      .detail = "backward pass"};
+  }
+  return result;
+}
+
+template <int Nx, int Nu>
+LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamics,
+                                   const QuadraticCost<Nx, Nu>& cost,
+                                   const LinearGaussianPolicy<Nx, Nu>& reference,
+                                   const InitialState<Nx>& start, double kl_step,
+                                   double initial_dual, const LqrFlmOptions& options) {
+  const int T = reference.steps();
+  LqrFlmResult<Nx, Nu> result{.policy = {T, reference.nx(), reference.nu()},
+                              .kl = VectorX::Zero(T),
+                              .kl_dual = VectorX::Zero(T),
+                              .failure = {}};
+  SweepWorkspace<Nx, Nu> ws(reference.nx(), reference.nu());
+  Marginals<Nx, Nu> marginals(T, reference.nx(), reference.nu());
+  if (options.marginals == KlMarginals::reference) {
+    forward_marginals(dynamics, reference, start, marginals);
+  }
+  SweepStatus last_failure;
+  // KL of the policy for a dual; infinite where the sweep has no solution, so that the dual is raised.
+  const auto kl_at = [&](double dual) {
+    ++result.sweeps;
+    const SweepStatus status = backward_max_entropy(dynamics, cost, reference, dual,
+                                                    options.entropy_weight, ws, result.policy);
+    if (!status.ok()) {
+      last_failure = status;
+      return std::numeric_limits<double>::infinity();
+    }
+    if (options.marginals == KlMarginals::updated) {
+      forward_marginals(dynamics, result.policy, start, marginals);
+    }
+    result.kl = trajectory_kl(result.policy, reference, marginals);
+    const double total = result.kl.sum();
+    return std::isnan(total) ? std::numeric_limits<double>::infinity() : total;
+  };
+
+  // Bracket in log dual: KL > step at `low`, KL <= step at `high`.
+  const double floor = std::log(options.min_dual);
+  const double ceiling = std::log(options.max_dual);
+  double low = floor;
+  double high = ceiling;
+  double log_kl_low = std::numeric_limits<double>::infinity();
+  double log_kl_high = -std::numeric_limits<double>::infinity();
+  double s = std::clamp(std::log(initial_dual), floor, ceiling);
+  const double target = std::log(kl_step);
+  constexpr int max_iterations = 200;  // bisection of the whole range to rounding needs about 60
+  for (int iteration = 0; iteration < max_iterations; ++iteration) {
+    const double kl = kl_at(std::exp(s));
+    result.kl_dual.setConstant(std::exp(s));
+    if (std::abs(kl - kl_step) <= options.tolerance * kl_step) return result;
+    if (kl < kl_step) {
+      if (s <= floor) {
+        result.active = false;
+        return result;
+      }
+      high = s;
+      log_kl_high = std::log(kl);
+    } else {
+      if (s >= ceiling || high - low < 1e-15) break;
+      low = s;
+      log_kl_low = std::log(kl);
+    }
+    // False position on log KL, kept off the ends of the bracket; growing steps while it is open.
+    const double width = high - low;
+    if (std::isfinite(log_kl_low) && std::isfinite(log_kl_high)) {
+      const double share = (log_kl_low - target) / (log_kl_low - log_kl_high);
+      s = low + std::clamp(share, iteration % 3 == 2 ? 0.5 : 0.02, iteration % 3 == 2 ? 0.5 : 0.98) *
+                    width;
+    } else if (low == floor && !std::isfinite(log_kl_low)) {
+      s = std::max(s - 2.3, floor);
+    } else if (high == ceiling && !std::isfinite(log_kl_high)) {
+      s = std::min(s + 2.3, ceiling);
+    } else {
+      s = 0.5 * (low + high);
+    }
+  }
+  result.failure = {.kind = FailureKind::kl_not_reached,
+                    .step = last_failure.failed_step,
+                    .value = last_failure.ok() ? result.kl.sum() : last_failure.value,
+                    .detail = "no dual variable satisfies the total KL constraint"};
+  return result;
+}
+
+}  // namespace detail
+
+/// min_p E[cost] under the model, subject to KL(p || reference) <= kl_step: at every step
+/// (PILQR17 Algorithm 1 line 7, one exact backward pass) or in total over the trajectory (LA14
+/// section 3.1, bracketed search for one dual). `reference` is the policy that was sampled, or under
+/// mirror descent the linearised global policy (ML16).
+/// @param kl_step allowed divergence at every step, T entries > 0, nats; their sum is the total.
+/// @param initial_dual total only: where the search starts; the last iteration's dual is a good guess.
+/// Throws InvalidArgument on shapes and options; a numerical failure is reported in the result.
+template <int Nx, int Nu>
+[[nodiscard]] LqrFlmResult<Nx, Nu> lqr_flm_update(const LinearGaussianDynamics<Nx, Nu>& dynamics,
+                                                  const QuadraticCost<Nx, Nu>& cost,
+                                                  const LinearGaussianPolicy<Nx, Nu>& reference,
+                                                  const InitialState<Nx>& start,
+                                                  const VectorX& kl_step,
+                                                  const LqrFlmOptions& options = {},
+                                                  double initial_dual = 1.0) {
+  require_valid(options);
+  require_same_shape(dynamics, reference);
+  require_same_shape(cost, reference);
+  require(rows(kl_step) == reference.steps(), "kl_step has {} entries, the policy {} steps",
+          rows(kl_step), reference.steps());
+  for (int t = 0; t < rows(kl_step); ++t) {
+    require(std::isfinite(kl_step(t)) && kl_step(t) > 0.0, "kl_step at step {} is {}, expected > 0",
+            t, kl_step(t));
+  }
+  require(std::isfinite(initial_dual) && initial_dual > 0.0, "initial_dual is {}, expected > 0",
+          initial_dual);
+  LqrFlmResult<Nx, Nu> result =
+      options.constraint == KlConstraint::per_step
+          ? detail::lqr_flm_per_step(dynamics, cost, reference, start, kl_step, options)
+          : detail::lqr_flm_total(dynamics, cost, reference, start, kl_step.sum(), initial_dual,
+                                  options);
+  if (result.ok() && !(result.policy.K.all_finite() && result.policy.k.all_finite() &&
+                       result.policy.L.all_finite() && result.kl.allFinite())) {
+    result.failure = {.kind = FailureKind::non_finite_update, .detail = "LQR-FLM policy"};
+  }
+  for (int t = 0; result.ok() && t < reference.steps(); ++t) {
+    const double smallest = result.policy.L[t].diagonal().minCoeff();
+    if (!(smallest > 0.0)) {
+      result.failure = {.kind = FailureKind::singular_covariance,
+                        .step = t,
+                        .value = smallest,
+                        .detail = "the new covariance has collapsed"};
+    }
+  }
+  return result;
+}
+
+}  // namespace pilqr

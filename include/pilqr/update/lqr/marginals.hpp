@@ -1,0 +1,115 @@
+#pragma once
+/// Forward pass: the distribution of the trajectory under a policy and fitted dynamics.
+
+#include "pilqr/core/check.hpp"
+#include "pilqr/core/sequence.hpp"
+#include "pilqr/core/types.hpp"
+#include "pilqr/model/linear_gaussian.hpp"
+#include "pilqr/model/quadratic.hpp"
+
+namespace pilqr {
+
+/// Gaussian marginals of y_t = [x_t; u_t], t = 0..T-1.
+template <int Nx = Dynamic, int Nu = Dynamic>
+struct Marginals {
+  static constexpr int Ny = joint_size<Nx, Nu>;
+
+  Sequence<Ny> mu;         ///< ny
+  Sequence<Ny, Ny> Sigma;  ///< ny x ny
+
+  Marginals() = default;
+  Marginals(int steps, int nx, int nu) : mu(steps, nx + nu), Sigma(steps, nx + nu, nx + nu) {}
+};
+
+/// Throws InvalidArgument unless the three have the same horizon and sizes.
+template <int Nx, int Nu>
+void require_same_shape(const LinearGaussianDynamics<Nx, Nu>& dynamics,
+                        const LinearGaussianPolicy<Nx, Nu>& policy) {
+  require(dynamics.steps() == policy.steps() &&
+              (policy.steps() == 1 ||
+               (dynamics.nx() == policy.nx() && dynamics.nu() == policy.nu())),
+          "dynamics have {} steps, nx = {}, nu = {}; the policy {}, {}, {}", dynamics.steps(),
+          dynamics.nx(), dynamics.nu(), policy.steps(), policy.nx(), policy.nu());
+}
+template <int Nx, int Nu>
+void require_same_shape(const QuadraticCost<Nx, Nu>& cost,
+                        const LinearGaussianPolicy<Nx, Nu>& policy) {
+  require(
+      cost.steps() == policy.steps() && cost.nx() == policy.nx() && cost.nu() == policy.nu(),
+      "the cost model has {} steps, nx = {}, nu = {}; the policy {}, {}, {}", cost.steps(),
+      cost.nx(), cost.nu(), policy.steps(), policy.nx(), policy.nu());
+}
+
+/// Propagates the initial state through policy and dynamics (LA14, supplement; LFDA16 A.1):
+///   mu_u = K mu_x + k,  Sigma_uu = K Sigma_xx K' + L L',  Sigma_ux = K Sigma_xx,
+///   mu_x' = F mu_y + f,  Sigma_x' = F Sigma_yy F' + W.
+/// Writes into `out`, which is resized if needed; does not allocate if it has the right shape.
+template <int Nx, int Nu>
+void forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
+                       const LinearGaussianPolicy<Nx, Nu>& policy, const InitialState<Nx>& start,
+                       Marginals<Nx, Nu>& out) {
+  require_same_shape(dynamics, policy);
+  const int T = policy.steps();
+  const int nx = policy.nx();
+  const int nu = policy.nu();
+  require(rows(start.mu) == nx && rows(start.Sigma) == nx && cols(start.Sigma) == nx,
+          "the initial state has mu of {} and Sigma of {}x{}, expected {}", rows(start.mu),
+          rows(start.Sigma), cols(start.Sigma), nx);
+  if (out.mu.steps() != T || out.mu.rows() != nx + nu) out = Marginals<Nx, Nu>(T, nx, nu);
+
+  Matrix<Nx, joint_size<Nx, Nu>> FS(nx, nx + nu);  // F_t Sigma_yy
+  out.mu[0].head(nx) = start.mu;
+  out.Sigma[0].topLeftCorner(nx, nx) = start.Sigma;
+  for (int t = 0; t < T; ++t) {
+    auto mu = out.mu[t];
+    auto Sigma = out.Sigma[t];
+    const auto K = policy.K[t];
+    const auto L = policy.L[t];
+    auto Sux = Sigma.bottomLeftCorner(nu, nx);
+    auto Suu = Sigma.bottomRightCorner(nu, nu);
+    mu.tail(nu) = policy.k[t];
+    mu.tail(nu).noalias() += K * mu.head(nx);
+    Sux.noalias() = K * Sigma.topLeftCorner(nx, nx);
+    Sigma.topRightCorner(nx, nu) = Sux.transpose();
+    Suu.noalias() = Sux * K.transpose();
+    Suu.noalias() += L * L.transpose();
+    symmetrize(Suu);
+    if (t + 1 == T) break;
+    auto next_mu = out.mu[t + 1].head(nx);
+    auto next_Sigma = out.Sigma[t + 1].topLeftCorner(nx, nx);
+    next_mu = dynamics.f[t];
+    next_mu.noalias() += dynamics.F[t] * mu;
+    FS.noalias() = dynamics.F[t] * Sigma;
+    next_Sigma = dynamics.W[t];
+    next_Sigma.noalias() += FS * dynamics.F[t].transpose();
+    symmetrize(next_Sigma);
+  }
+}
+
+template <int Nx, int Nu>
+[[nodiscard]] Marginals<Nx, Nu> forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
+                                                  const LinearGaussianPolicy<Nx, Nu>& policy,
+                                                  const InitialState<Nx>& start) {
+  Marginals<Nx, Nu> out;
+  forward_marginals(dynamics, policy, start, out);
+  return out;
+}
+
+/// Expected cost of every step under Gaussian marginals, T:
+///   c0 + 1/2 tr(C Sigma) + 1/2 mu' C mu + c' mu.
+template <int Nx, int Nu>
+[[nodiscard]] VectorX expected_costs(const QuadraticCost<Nx, Nu>& cost,
+                                     const Marginals<Nx, Nu>& marginals) {
+  const int T = cost.steps();
+  require(marginals.mu.steps() == T && marginals.mu.rows() == cost.C.rows(),
+          "marginals have {} steps of {}, the cost model {} of {}", marginals.mu.steps(),
+          marginals.mu.rows(), T, cost.C.rows());
+  VectorX expected(T);
+  for (int t = 0; t < T; ++t) {
+    const auto mu = marginals.mu[t];
+    expected(t) = cost(t, mu) + 0.5 * cost.C[t].cwiseProduct(marginals.Sigma[t]).sum();
+  }
+  return expected;
+}
+
+}  // namespace pilqr

@@ -1,0 +1,120 @@
+#pragma once
+/// The dual of one step's KL constraint, in the basis that makes it a sum over scalars.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "pilqr/core/types.hpp"
+
+namespace pilqr {
+
+/// The KL divergence of a step's update as a function of its dual variable eta:
+///   KL(eta) = 1/2 sum_i [ log(1 + lambda_i/eta) + eta/(eta + lambda_i) - 1 + m_i/(eta + lambda_i)^2 ],
+/// strictly decreasing on eta > max(0, -min lambda) unless it is zero throughout. lambda are the
+/// eigenvalues of L' Quu L and m >= 0 the squared expected gradients in their basis; the dual of
+/// PILQR17 Algorithm 1 line 7 with the marginal of the reference policy.
+///
+/// With a floor on the variance ratios eta/(eta + lambda_i) (the exact minimiser under the additional
+/// constraint that no variance shrinks further), floored ratios d contribute d - 1 - log d instead.
+template <int Nu = Dynamic>
+struct StepKl {
+  Vector<Nu> lambda;  ///< nu
+  Vector<Nu> m;       ///< nu
+  double min_variance_ratio = 0.0;  ///< floor on eta/(eta + lambda), in [0, 1)
+
+  /// The infimum of admissible duals.
+  [[nodiscard]] double lower_bound() const { return std::max(0.0, -lambda.minCoeff()); }
+
+  /// The factor on the variance in direction i.
+  [[nodiscard]] double variance_ratio(Eigen::Index i, double excess) const {
+    const double bound = lower_bound();
+    return std::max((bound + excess) / ((lambda(i) + bound) + excess), min_variance_ratio);
+  }
+
+  /// KL at eta = lower_bound + excess, excess > 0; its derivative with respect to eta on request.
+  [[nodiscard]] double at(double excess, double* derivative = nullptr) const {
+    const double bound = lower_bound();
+    const double eta = bound + excess;
+    double kl = 0.0;
+    double slope = 0.0;
+    for (Eigen::Index i = 0; i < lambda.size(); ++i) {
+      const double p = (lambda(i) + bound) + excess;  // eta + lambda, without cancellation
+      kl += m(i) / p / p;
+      slope -= 2.0 * m(i) / p / p / p;
+      if (eta / p < min_variance_ratio) {
+        kl += min_variance_ratio - 1.0 - std::log(min_variance_ratio);
+      } else {
+        kl += variance_term(lambda(i) / eta, p / eta);
+        slope -= lambda(i) / p * (lambda(i) / p) / eta;
+      }
+    }
+    if (derivative != nullptr) *derivative = 0.5 * slope;
+    return 0.5 * kl;
+  }
+
+ private:
+  /// log(1 + x) - x / (1 + x); the series where that would cancel.
+  static double variance_term(double x, double one_plus_x) {
+    if (std::abs(x) > 1e-2) return std::log(one_plus_x) - x / one_plus_x;
+    double term = 0.0;
+    for (int n = 9; n >= 2; --n) term = x * (static_cast<double>(n - 1) / n - term);
+    return x * term;
+  }
+};
+
+/// A dual variable with the divergence that it gives.
+struct DualRoot {
+  double dual = 0.0;    ///< eta
+  double excess = 0.0;  ///< eta - lower bound; exact where eta and the bound nearly agree
+  double kl = 0.0;
+  bool active = true;  ///< false: KL is at most the step for every admissible dual
+  bool ok = true;      ///< false: the inputs hold NaN or infinity
+};
+
+/// Solves KL(eta) = kl_step by safeguarded Newton iteration on log KL over log excess, to rounding. A KL
+/// that never reaches kl_step is satisfied, not unconverged: the dual then sits at `min_dual` above the
+/// lower bound, or at the rounding level of the problem if that is larger.
+template <int Nu>
+[[nodiscard]] DualRoot solve_step_dual(const StepKl<Nu>& kl, double kl_step, double min_dual) {
+  const double bound = kl.lower_bound();
+  const double scale =
+      std::max(kl.lambda.cwiseAbs().maxCoeff(), std::sqrt(kl.m.maxCoeff()));
+  if (!std::isfinite(scale) || !kl.m.allFinite() || !kl.lambda.allFinite()) {
+    return {.ok = false};
+  }
+  const double floor =
+      std::max({min_dual, 1e-14 * scale, std::numeric_limits<double>::min() * 1e8});
+  const auto result = [&](double log_excess, double value, bool active) {
+    const double excess = std::exp(log_excess);
+    return DualRoot{bound + excess, excess, value, active, true};
+  };
+  double low = std::log(floor);
+  const double kl_at_floor = kl.at(std::exp(low));
+  if (kl_at_floor <= kl_step) return result(low, kl_at_floor, false);
+
+  // Beyond the scale KL falls like (scale / eta)^2.
+  double high = std::max(
+      low + 1.0, std::log(scale) + 0.5 * std::log(static_cast<double>(kl.m.size()) / kl_step) + 1.0);
+  while (kl.at(std::exp(high)) > kl_step) high += 2.0;
+
+  const double target = std::log(kl_step);
+  double s = 0.5 * (low + high);
+  double value = 0.0;
+  constexpr int max_iterations = 200;  // bisection alone needs about 60
+  for (int iteration = 0; iteration < max_iterations; ++iteration) {
+    double slope = 0.0;
+    const double excess = std::exp(s);
+    value = kl.at(excess, &slope);
+    const double error = std::log(value) - target;
+    if (std::abs(error) < 4e-16) break;
+    (error > 0.0 ? low : high) = s;
+    double next = s - error * value / (slope * excess);
+    if (!(next > low && next < high)) next = 0.5 * (low + high);
+    if (next == s || high - low < 1e-16 * std::abs(s)) break;
+    s = next;
+  }
+  return result(s, value, true);
+}
+
+}  // namespace pilqr

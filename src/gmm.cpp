@@ -1,0 +1,350 @@
+#include "pilqr/fit/gmm.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <numeric>
+#include <utility>
+
+namespace pilqr {
+
+namespace {
+
+constexpr int block_size = 256;  // points; a block of 59 x 256 stays in the second-level cache
+
+/// The cluster's smallest number of points before it counts as empty.
+double empty_count(const GmmOptions& options, int clusters, int points) {
+  return options.empty_share * points / clusters;
+}
+
+std::vector<int> empty_clusters(const GmmOptions& options, const VectorX& counts, int points) {
+  std::vector<int> empty;
+  for (int k = 0; k < rows(counts); ++k) {
+    if (counts(k) < empty_count(options, rows(counts), points)) empty.push_back(k);
+  }
+  return empty;
+}
+
+Failure non_finite_point(const ConstMatrixRef& points) {
+  for (int j = 0; j < cols(points); ++j) {
+    for (int i = 0; i < rows(points); ++i) {
+      if (std::isfinite(points(i, j))) continue;
+      return {.kind = FailureKind::non_finite_state,
+              .value = points(i, j),
+              .detail = fmt::format("entry {} of point {} of the mixture", i, j)};
+    }
+  }
+  return {};
+}
+
+Failure singular_cluster(int k) {
+  return {.kind = FailureKind::singular_fit,
+          .detail = fmt::format("the covariance of cluster {} has no Cholesky factor", k)};
+}
+
+/// Columns of log-densities (K x P) become probabilities; their log-sum-exp goes to `log_sum` (P).
+/// A point with no finite log-density is shared equally, with a log-sum of -infinity.
+void normalize_columns(MatrixX& log_densities, VectorX& log_sum) {
+  log_sum.resize(log_densities.cols());
+  for (Eigen::Index j = 0; j < log_densities.cols(); ++j) {
+    auto column = log_densities.col(j).array();
+    const double largest = column.maxCoeff();
+    column = (column - largest).exp();
+    const double sum = column.sum();
+    if (std::isfinite(largest) && std::isfinite(sum)) {
+      column /= sum;
+      log_sum(j) = largest + std::log(sum);
+    } else {
+      column = 1.0 / static_cast<double>(log_densities.rows());
+      log_sum(j) = -std::numeric_limits<double>::infinity();
+    }
+  }
+}
+
+}  // namespace
+
+void require_valid(const GmmOptions& options) {
+  require(options.max_iterations >= 0, "mixture: max_iterations is {}, expected at least 0",
+          options.max_iterations);
+  require(std::isfinite(options.tolerance) && options.tolerance >= 0.0,
+          "mixture: tolerance is {}, expected a number >= 0", options.tolerance);
+  require(std::isfinite(options.ridge) && options.ridge > 0.0,
+          "mixture: ridge is {}, expected a number > 0", options.ridge);
+  require(options.empty_share >= 0.0 && options.empty_share < 1.0,
+          "mixture: empty_share is {}, expected a number in [0, 1)", options.empty_share);
+}
+
+bool likelihood_converged(double previous, double current, double tolerance) {
+  return std::abs(current - previous) <= tolerance * std::abs(current);
+}
+
+Gmm::Gmm(GmmParameters parameters) : parameters_(std::move(parameters)) {
+  const int D = dim();
+  const int K = clusters();
+  const GmmParameters& p = parameters_;
+  require(D >= 1 && K >= 1, "a mixture of {} clusters in {} dimensions", K, D);
+  require(rows(p.log_weights) == K, "mixture: {} weights for {} clusters", rows(p.log_weights), K);
+  require(p.covariances.steps() == K && p.covariances.rows() == D && p.covariances.cols() == D,
+          "mixture: {} covariances of {}x{}, expected {} of {}x{}", p.covariances.steps(),
+          p.covariances.rows(), p.covariances.cols(), K, D, D);
+  require(p.points >= 1, "a mixture fitted to {} points", p.points);
+  require(p.log_weights.allFinite() && p.means.allFinite(),
+          "mixture: a weight or a mean is NaN or infinite");
+  require(std::abs(p.log_weights.array().exp().sum() - 1.0) <= 1e-9,
+          "mixture: weights sum to {}, expected 1", p.log_weights.array().exp().sum());
+  factors_.resize(K, D, D);
+  log_norms_.resize(K);
+  for (int k = 0; k < K; ++k) {
+    require(p.covariances[k].allFinite() && factorize(k),
+            "mixture: covariance of cluster {} is not positive definite", k);
+  }
+}
+
+void Gmm::resize(int dim, int clusters) {
+  parameters_.log_weights.resize(clusters);
+  parameters_.means.resize(dim, clusters);
+  parameters_.covariances.resize(clusters, dim, dim);
+  factors_.resize(clusters, dim, dim);
+  log_norms_.resize(clusters);
+}
+
+bool Gmm::factorize(int k) {
+  auto L = factors_[k];
+  L = parameters_.covariances[k];
+  if (!blocked_cholesky_in_place(L)) return false;
+  log_norms_(k) =
+      -0.5 * (dim() * std::log(2.0 * std::numbers::pi) + log_determinant_from_cholesky(L));
+  return std::isfinite(log_norms_(k));
+}
+
+bool Gmm::add_ridge_and_factorize(int k, double ridge) {
+  constexpr double relative_ridge = 1e-10;
+  auto covariance = parameters_.covariances[k];
+  covariance.diagonal().array() += (relative_ridge * covariance.diagonal().array()).max(ridge);
+  return factorize(k);
+}
+
+void Gmm::log_densities(const ConstMatrixRef& points, GmmWorkspace& workspace) const {
+  const int P = cols(points);
+  workspace.responsibilities.resize(clusters(), P);
+  workspace.block.resize(dim(), block_size);
+  for (int first = 0; first < P; first += block_size) {
+    const int n = std::min(block_size, P - first);
+    auto whitened = workspace.block.leftCols(n);
+    for (int k = 0; k < clusters(); ++k) {
+      whitened = points.middleCols(first, n).colwise() - parameters_.means.col(k);
+      factors_[k].triangularView<Eigen::Lower>().solveInPlace(whitened);
+      workspace.responsibilities.row(k).segment(first, n).array() =
+          (parameters_.log_weights(k) + log_norms_(k)) -
+          0.5 * whitened.colwise().squaredNorm().array();
+    }
+  }
+}
+
+double Gmm::e_step(const ConstMatrixRef& points, GmmWorkspace& workspace) const {
+  log_densities(points, workspace);
+  normalize_columns(workspace.responsibilities, workspace.log_likelihoods);
+  return workspace.log_likelihoods.sum();
+}
+
+Failure Gmm::m_step(const ConstMatrixRef& points, const GmmOptions& options,
+                    GmmWorkspace& workspace) {
+  const int P = cols(points);
+  const int K = clusters();
+  parameters_.points = P;
+  workspace.counts = workspace.responsibilities.rowwise().sum();
+  for (int k = 0; k < K; ++k) {
+    const double count = workspace.counts(k);
+    parameters_.log_weights(k) = std::log(std::max(count / P, std::numeric_limits<double>::min()));
+    if (count < empty_count(options, K, P)) continue;
+    // Points that are worth less than this cannot change a sum: what matters is the product with
+    // the squared distance in units of the cluster, of which -2 log(responsibility) is the size.
+    const double negligible = 1e-20 * count;
+    auto mean = parameters_.means.col(k);
+    auto covariance = parameters_.covariances[k];
+    mean.setZero();
+    for (int j = 0; j < P; ++j) {
+      const double r = workspace.responsibilities(k, j);
+      if (r > negligible) mean += (r / count) * points.col(j);
+    }
+    covariance.setZero();
+    int gathered = 0;
+    const auto flush = [&] {
+      covariance.selfadjointView<Eigen::Lower>().rankUpdate(workspace.block.leftCols(gathered));
+      gathered = 0;
+    };
+    for (int j = 0; j < P; ++j) {
+      const double r = workspace.responsibilities(k, j);
+      if (!(r > negligible)) continue;
+      workspace.block.col(gathered++) = std::sqrt(r / count) * (points.col(j) - mean);
+      if (gathered == block_size) flush();
+    }
+    flush();
+    mirror_lower(covariance);
+    if (!add_ridge_and_factorize(k, options.ridge)) return singular_cluster(k);
+  }
+  return {};
+}
+
+Failure Gmm::reseed(const ConstMatrixRef& points, const std::vector<int>& empty,
+                    const GmmOptions& options, RandomStream& stream,
+                    const GmmWorkspace& workspace) {
+  const int P = cols(points);
+  const int wanted = std::min(static_cast<int>(empty.size()), P);
+  const int candidates = std::max(wanted, (P + 19) / 20);  // the worst twentieth
+  std::vector<int> worst(static_cast<std::size_t>(P));
+  std::iota(worst.begin(), worst.end(), 0);
+  const VectorX& score = workspace.log_likelihoods;
+  std::partial_sort(worst.begin(), worst.begin() + candidates, worst.end(), [&](int a, int b) {
+    return score(a) < score(b) || (score(a) == score(b) && a < b);
+  });
+  worst.resize(static_cast<std::size_t>(candidates));
+  VectorX mean;
+  MatrixX covariance;
+  MatrixX centred;
+  moments(points, mean, covariance, centred);
+  for (int i = 0; i < wanted; ++i) {
+    const int k = empty[static_cast<std::size_t>(i)];
+    const auto pick =
+        static_cast<std::size_t>(static_cast<double>(worst.size()) * stream.uniform());
+    parameters_.means.col(k) = points.col(worst[pick]);
+    worst[pick] = worst.back();
+    worst.pop_back();
+    parameters_.covariances[k] = covariance;
+    parameters_.log_weights(k) = -std::log(clusters());
+    if (!add_ridge_and_factorize(k, options.ridge)) return singular_cluster(k);
+  }
+  parameters_.log_weights.array() -= std::log(parameters_.log_weights.array().exp().sum());
+  return {};
+}
+
+EmStep Gmm::em_step(const ConstMatrixRef& points, const GmmOptions& options, RandomStream& stream,
+                    GmmWorkspace& workspace) {
+  require_valid(options);
+  require(!empty() && rows(points) == dim() && cols(points) >= 1,
+          "EM step of a mixture of {} clusters in {} dimensions on points {}x{}", clusters(), dim(),
+          rows(points), cols(points));
+  EmStep step;
+  step.failure = non_finite_point(points);
+  if (!step.failure.ok()) return step;
+  Gmm next = *this;
+  step.log_likelihood = next.e_step(points, workspace);
+  step.failure = next.m_step(points, options, workspace);
+  if (!step.failure.ok()) return step;
+  const std::vector<int> without = empty_clusters(options, workspace.counts, cols(points));
+  if (!without.empty()) {
+    step.failure = next.reseed(points, without, options, stream, workspace);
+    if (!step.failure.ok()) return step;
+    step.reseeded = static_cast<int>(without.size());
+  }
+  *this = std::move(next);
+  return step;
+}
+
+GmmFit Gmm::fit(const ConstMatrixRef& points, int clusters, const GmmOptions& options,
+                RandomStream& stream) {
+  require_valid(options);
+  require(rows(points) >= 1 && cols(points) >= 1 && clusters >= 1,
+          "a mixture of {} clusters of {} points in {} dimensions", clusters, cols(points),
+          rows(points));
+  const int P = cols(points);
+  GmmFit fit;
+  fit.failure = non_finite_point(points);
+  if (!fit.failure.ok()) return fit;
+  fit.warm_started = dim() == rows(points) && this->clusters() == clusters;
+  Gmm next;
+  if (fit.warm_started) {
+    next = *this;
+    next.parameters_.points = P;
+  } else if (!next.initialize(points, clusters, options.ridge, stream)) {
+    fit.failure = {.kind = FailureKind::singular_fit,
+                   .detail = "an initial covariance of the mixture has no Cholesky factor"};
+    return fit;
+  }
+
+  GmmWorkspace workspace;
+  double current = next.e_step(points, workspace);
+  fit.log_likelihoods.push_back(current);
+  fit.status = GmmStatus::max_iterations;
+  while (fit.status == GmmStatus::max_iterations && fit.iterations < options.max_iterations) {
+    fit.failure = next.m_step(points, options, workspace);
+    const std::vector<int> without = empty_clusters(options, workspace.counts, P);
+    // Each cluster may move once on average; one that is empty again and again is then left alone.
+    const bool move = !without.empty() && fit.reseeded < next.clusters();
+    if (fit.failure.ok() && move) {
+      fit.failure = next.reseed(points, without, options, stream, workspace);
+      fit.reseeded += static_cast<int>(without.size());
+    }
+    const double previous = current;
+    if (fit.failure.ok()) {
+      current = next.e_step(points, workspace);
+      if (!std::isfinite(current)) {
+        fit.failure = {.kind = FailureKind::non_finite_update,
+                       .value = current,
+                       .detail = "log-likelihood of the mixture"};
+      }
+    }
+    if (!fit.failure.ok()) {
+      fit.status = GmmStatus::failed;
+      return fit;
+    }
+    ++fit.iterations;
+    fit.log_likelihoods.push_back(current);
+    if (!move && likelihood_converged(previous, current, options.tolerance)) {
+      fit.status = GmmStatus::converged;
+    }
+  }
+  *this = std::move(next);
+  return fit;
+}
+
+MatrixX Gmm::log_densities(const ConstMatrixRef& points) const {
+  require(!empty() && rows(points) == dim(),
+          "a mixture of {} clusters in {} dimensions evaluated at points {}x{}", clusters(), dim(),
+          rows(points), cols(points));
+  require(points.allFinite(), "mixture evaluated at a point with a NaN or infinite entry");
+  GmmWorkspace workspace;
+  log_densities(points, workspace);
+  return std::move(workspace.responsibilities);
+}
+
+VectorX Gmm::log_likelihoods(const ConstMatrixRef& points) const {
+  MatrixX densities = log_densities(points);
+  VectorX log_sum;
+  normalize_columns(densities, log_sum);
+  return log_sum;
+}
+
+double Gmm::log_likelihood(const ConstMatrixRef& points) const {
+  return log_likelihoods(points).sum();
+}
+
+MatrixX Gmm::responsibilities(const ConstMatrixRef& points) const {
+  MatrixX densities = log_densities(points);
+  VectorX log_sum;
+  normalize_columns(densities, log_sum);
+  return densities;
+}
+
+NormalInverseWishart Gmm::moment_matched(const VectorX& weights) const {
+  require(!empty() && rows(weights) == clusters(), "{} cluster weights for {} clusters",
+          rows(weights), clusters());
+  require(weights.minCoeff() >= 0.0 && std::abs(weights.sum() - 1.0) <= 1e-9,
+          "cluster weights sum to {}, expected weights >= 0 that sum to 1", weights.sum());
+  NormalInverseWishart matched;
+  matched.mu0.noalias() = parameters_.means * weights;
+  matched.Phi = MatrixX::Zero(dim(), dim());
+  for (int k = 0; k < clusters(); ++k) {
+    if (weights(k) == 0.0) continue;
+    const VectorX shift = parameters_.means.col(k) - matched.mu0;
+    matched.Phi += weights(k) * parameters_.covariances[k];
+    matched.Phi.selfadjointView<Eigen::Lower>().rankUpdate(shift, weights(k));
+  }
+  mirror_lower(matched.Phi);
+  matched.m = 1.0;
+  matched.n0 = std::max(0.0, static_cast<double>(points() - 2 - dim()) / points());
+  return matched;
+}
+
+}  // namespace pilqr

@@ -1,0 +1,11 @@
+# The consumer itself, once pilqr::pilqr is there.
+foreach(property INTERFACE_COMPILE_OPTIONS INTERFACE_LINK_OPTIONS)
+  get_target_property(pushed pilqr::pilqr ${property})
+  if(pushed)
+    message(FATAL_ERROR "pilqr pushes flags onto its consumers: ${pushed}")
+  endif()
+endforeach()
+add_executable(consumer ../main.cpp)
+target_link_libraries(consumer PRIVATE pilqr::pilqr)
+enable_testing()
+add_test(NAME ${PROJECT_NAME} COMMAND consumer)

@@ -1,0 +1,183 @@
+#include "pilqr/io/atomic_file.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
+
+#include "io/io_support.hpp"
+
+namespace pilqr {
+namespace {
+
+namespace fs = std::filesystem;
+using Names = std::vector<std::string>;
+
+/// While it lives, no file can grow beyond `bytes`: writing fails as on a full disk.
+class SmallDisk {
+ public:
+  explicit SmallDisk(rlim_t bytes) {
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &old_);
+    const rlimit limit{bytes, old_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~SmallDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+ private:
+  rlimit old_{};
+  void (*handler_)(int) = nullptr;
+};
+
+/// While it lives, root has the rights of an ordinary user.
+class Unprivileged {
+ public:
+  Unprivileged() : was_root_(::geteuid() == 0), dropped_(was_root_ && ::seteuid(65534) == 0) {}
+  ~Unprivileged() {
+    if (dropped_ && ::seteuid(0) != 0) std::abort();
+  }
+  Unprivileged(const Unprivileged&) = delete;
+  Unprivileged& operator=(const Unprivileged&) = delete;
+  [[nodiscard]] bool effective() const { return dropped_ || !was_root_; }
+  [[nodiscard]] bool another_user() const { return dropped_; }
+
+ private:
+  bool was_root_;
+  bool dropped_;
+};
+
+TEST(AtomicFile, WritesAndReplaces) {
+  const test::TemporaryDirectory directory;
+  const fs::path path = directory / "file";
+  const std::string large(3'000'000, 'x');
+  for (const std::string& bytes :
+       {std::string("old"), std::string("a\0b\n\xFF", 5), large, std::string()}) {
+    write_atomically(path, bytes);
+    EXPECT_EQ(test::read_plainly(path), bytes);
+    EXPECT_EQ(read_file(path), bytes);
+    EXPECT_EQ(directory.entries(), Names{"file"});
+  }
+}
+
+TEST(AtomicFile, NewFilesFollowTheUmask) {
+  const test::TemporaryDirectory directory;
+  const mode_t old = ::umask(027);
+  write_atomically(directory / "file", "x");
+  ::umask(old);
+  EXPECT_EQ(fs::status(directory / "file").permissions(), static_cast<fs::perms>(0640));
+}
+
+TEST(AtomicFile, RelativePathsAndLongNames) {
+  const test::TemporaryDirectory directory;
+  const fs::path before = fs::current_path();
+  fs::current_path(directory.path());
+  const std::string longest(255, 'n');
+  write_atomically(longest, "here");
+  fs::current_path(before);
+  EXPECT_EQ(test::read_plainly(directory / longest.c_str()), "here");
+}
+
+TEST(AtomicFile, FullDiskLeavesTheOldFile) {
+  const test::TemporaryDirectory directory;
+  const fs::path path = directory / "file";
+  write_atomically(path, "old");
+  std::string message;
+  {
+    const SmallDisk disk(1000);
+    message = test::file_error([&] { write_atomically(path, std::string(5000, 'x')); });
+  }
+  EXPECT_EQ(message, path.string() + ": cannot write: File too large");
+  EXPECT_EQ(test::read_plainly(path), "old");
+  EXPECT_EQ(directory.entries(), Names{"file"});
+}
+
+TEST(AtomicFile, NoPermission) {
+  const test::TemporaryDirectory directory;
+  const fs::path path = directory / "file";
+  write_atomically(path, "old");
+  fs::permissions(path, static_cast<fs::perms>(0600));
+  fs::permissions(directory.path(), static_cast<fs::perms>(0555));
+  std::string writing;
+  std::string reading = path.string() + ": cannot open: Permission denied";
+  const std::string expected_reading = reading;
+  {
+    const Unprivileged user;
+    if (!user.effective()) GTEST_SKIP() << "root that cannot become another user";
+    writing = test::file_error([&] { write_atomically(path, "new"); });
+    if (user.another_user()) reading = test::file_error([&] { (void)read_file(path); });
+  }
+  fs::permissions(directory.path(), static_cast<fs::perms>(0755));
+  EXPECT_EQ(writing,
+            path.string() + ": cannot create a temporary file next to it: Permission denied");
+  EXPECT_EQ(reading, expected_reading);
+  EXPECT_EQ(test::read_plainly(path), "old");
+  EXPECT_EQ(directory.entries(), Names{"file"});
+}
+
+TEST(AtomicFile, ParentsThatAreNotDirectories) {
+  const test::TemporaryDirectory directory;
+  write_atomically(directory / "file", "old");
+  const fs::path below = directory / "file" / "child";
+  EXPECT_EQ(test::file_error([&] { write_atomically(below, "new"); }),
+            below.string() + ": cannot open its directory: Not a directory");
+  const fs::path nowhere = directory / "none" / "child";
+  EXPECT_EQ(test::file_error([&] { write_atomically(nowhere, "new"); }),
+            nowhere.string() + ": cannot open its directory: No such file or directory");
+  EXPECT_EQ(test::read_plainly(directory / "file"), "old");
+  EXPECT_EQ(directory.entries(), Names{"file"});
+}
+
+TEST(AtomicFile, RefusesDirectoriesAndDevices) {
+  const test::TemporaryDirectory directory;
+  const fs::path pipe = directory / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  // By way of a link: as root, a mistake would otherwise replace the machine's own device.
+  const fs::path device = directory / "device";
+  fs::create_symlink("/dev/null", device);
+  for (const fs::path& path : {device, pipe}) {
+    const std::string expected = path.string() + ": is not a regular file";
+    EXPECT_EQ(test::file_error([&] { write_atomically(path, "new"); }), expected);
+    EXPECT_EQ(test::file_error([&] { (void)read_file(path); }), expected);
+  }
+  EXPECT_EQ(test::file_error([&] { write_atomically(directory.path(), "new"); }),
+            directory.path().string() + ": is a directory");
+  EXPECT_EQ(test::file_error([&] { (void)read_file(directory.path()); }),
+            directory.path().string() + ": is a directory");
+  EXPECT_EQ(test::file_error([&] { write_atomically("", "new"); }).substr(0, 2), ": ");
+  EXPECT_TRUE(fs::is_symlink(device));
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_EQ(directory.entries().size(), 2U);
+}
+
+// A reader sees one of the versions, whole.
+TEST(AtomicFile, ReadersNeverSeeHalfAFile) {
+  const test::TemporaryDirectory directory;
+  const fs::path path = directory / "file";
+  const auto version = [](int i) { return std::string(100'000, static_cast<char>('a' + i)); };
+  write_atomically(path, version(0));
+  const auto write_some = [&](int first) {
+    for (int i = 0; i < 20; ++i) write_atomically(path, version((first + i) % 20));
+  };
+  std::thread one(write_some, 1);
+  std::thread two(write_some, 7);
+  int torn = 0;
+  for (int i = 0; i < 200; ++i) {
+    const std::string bytes = read_file(path);
+    if (bytes != std::string(100'000, bytes.empty() ? '?' : bytes.front())) ++torn;
+  }
+  one.join();
+  two.join();
+  EXPECT_EQ(torn, 0);
+  EXPECT_EQ(directory.entries(), Names{"file"});
+}
+
+}  // namespace
+}  // namespace pilqr

@@ -24,7 +24,7 @@ int reflect(int i, int n) {
 void smooth_noise(double width, MatrixX& noise) {
   if (width == 0.0) return;
   const int T = cols(noise);
-  const int radius = static_cast<int>(4.0 * width + 0.5);
+  const int radius = static_cast<int>(std::lround(4.0 * width));
   VectorX kernel(2 * radius + 1);
   for (int j = -radius; j <= radius; ++j) {
     kernel(j + radius) = std::exp(-0.5 * (j / width) * (j / width));

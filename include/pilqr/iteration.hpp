@@ -2,7 +2,6 @@
 /// What the three trajectory optimisers have in common.
 
 #include <cmath>
-#include <concepts>
 #include <limits>
 #include <optional>
 
@@ -14,6 +13,9 @@
 #include "pilqr/fit/initial_state.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/model/rollout.hpp"
+#include "pilqr/update/kl_step.hpp"
+#include "pilqr/update/lqr/lqr_flm.hpp"
+#include "pilqr/update/pi2/pi2.hpp"
 
 namespace pilqr {
 
@@ -44,14 +46,11 @@ void describe_samples(const Rollouts<Nx, Nu>& rollouts, UpdateReport& report) {
   report.cost_min = total.minCoeff();
 }
 
-/// A trajectory optimiser improves the policy of one condition from its rollouts. Law: if the report
-/// is not ok, the optimiser is as it was before the call.
-template <class O, int Nx = Dynamic, int Nu = Dynamic>
-concept TrajectoryOptimizer =
-    requires(O& optimizer, const O& constant, const Rollouts<Nx, Nu>& rollouts,
-             const RandomStream& stream) {
-      { constant.policy() } -> std::same_as<const LinearGaussianPolicy<Nx, Nu>&>;
-    };
+/// The report of an update that did not happen.
+inline UpdateReport failed(UpdateReport report, const Failure& failure) {
+  report.failure = failure;
+  return report;
+}
 
 /// How dynamics are fitted.
 struct ModelOptions {
@@ -99,6 +98,52 @@ template <int Nx, int Nu, Cost C>
   model.cost = std::move(expansion.cost);
   model.start = fit_initial_state<Nx>(rollouts.x[0]);
   return model;
+}
+
+/// What the optimisers that use a model carry from one iteration to the next, besides the policy.
+struct ModelBasedState {
+  KlStep kl_step;
+  std::optional<GmmPrior> gmm;
+  bool adapt = false;           ///< false in the first iteration, which has the base step
+  double lqr_dual = 1.0;        ///< where the search for the total constraint's dual starts
+  double expected_cost = 0.0;   ///< of the last sampled policy under its model
+  double predicted_cost = 0.0;  ///< of the policy that came out of it, under the same model
+};
+
+/// Throws InvalidArgument unless a saved policy and state fit the present ones.
+template <int Nx, int Nu>
+void require_restorable(const LinearGaussianPolicy<Nx, Nu>& policy, const ModelBasedState& state,
+                        const LinearGaussianPolicy<Nx, Nu>& saved_policy,
+                        const ModelBasedState& saved_state) {
+  require_same_shape(policy, saved_policy);
+  require_valid(saved_policy, "restored policy");
+  require(saved_state.kl_step.multiplier().size() == policy.steps(),
+          "restored KL step has {} steps, the policy {}", rows(saved_state.kl_step.multiplier()),
+          policy.steps());
+  require(saved_state.gmm.has_value() == state.gmm.has_value(),
+          "the restored state {} a mixture prior, the options {}",
+          saved_state.gmm.has_value() ? "has" : "lacks", state.gmm.has_value() ? "ask for one" : "do not");
+}
+
+/// Sets what a report says of the model-based part.
+template <int Nx, int Nu>
+void describe_model(const PredictedCosts& predicted, const VectorX& ratio, const KlStep& kl_step,
+                    const LqrFlmResult<Nx, Nu>& lqr, UpdateReport& report) {
+  const bool diverged = predicted.first_diverged_step < predicted.cost.cols();
+  report.cost_model_mean =
+      diverged ? UpdateReport::none : predicted.cost.rowwise().sum().mean();
+  report.replay_diverged_step = diverged ? predicted.first_diverged_step : -1;
+  report.residual_ratio = ratio(0);
+  report.kl_step_mean = kl_step.value().mean();
+  report.kl_mean = lqr.kl.mean();
+}
+
+/// Sets what a report says of the model-free part.
+template <int Nx, int Nu>
+void describe_weights(const VectorX& temperature, const Pi2Result<Nx, Nu>& pi2,
+                      UpdateReport& report) {
+  report.temperature_mean = temperature.mean();
+  report.effective_samples_min = pi2.effective_samples.minCoeff();
 }
 
 }  // namespace pilqr

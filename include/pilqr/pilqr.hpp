@@ -1,10 +1,8 @@
 #pragma once
 /// PILQR: path-integral LQR (PILQR17 Algorithm 1).
 
-#include <optional>
 #include <utility>
 
-#include "pilqr/fit/cost_fit.hpp"
 #include "pilqr/iteration.hpp"
 #include "pilqr/update/kl_step.hpp"
 #include "pilqr/update/lqr/lqr_flm.hpp"
@@ -31,7 +29,12 @@ struct PilqrOptions {
   /// The published method and its authors' settings, without this library's improvements.
   static PilqrOptions paper() {
     PilqrOptions o;
+    o.kl_step.base_first = 0.4;
+    o.kl_step.base_last = 0.2;
     o.kl_step.min_multiplier_last = 0.5;
+    o.kl_step.max_multiplier_first = 10.0;
+    o.kl_step.max_multiplier_last = 5.0;
+    o.lqr_flm.min_variance_ratio = 0.0;
     o.pi2.centered = false;
     o.pi2.shrinkage = 0.0;
     o.temperature.min_temperature = 1e-3;
@@ -44,20 +47,30 @@ template <int Nx = Dynamic, int Nu = Dynamic>
 class Pilqr {
  public:
   using Policy = LinearGaussianPolicy<Nx, Nu>;
+  using Options = PilqrOptions;
 
   /// Throws InvalidArgument if the policy or an option is invalid.
-  explicit Pilqr(Policy initial, const PilqrOptions& options = {})
+  explicit Pilqr(Policy initial, const Options& options = {})
       : options_(options),
         policy_((require_valid(initial, "initial policy"), std::move(initial))),
-        kl_step_(options.kl_step, policy_.steps()) {
+        state_{KlStep(options.kl_step, policy_.steps()), {}} {
     require_valid(options.model.fit);
     require_valid(options.lqr_flm);
     require_valid(options.temperature);
     require_valid(options.pi2);
-    if (options.model.gmm) gmm_.emplace(*options.model.gmm);
+    if (options.model.gmm) state_.gmm.emplace(*options.model.gmm);
   }
 
   [[nodiscard]] const Policy& policy() const { return policy_; }
+
+  /// What is carried on besides the policy; for checkpoints.
+  [[nodiscard]] const ModelBasedState& state() const { return state_; }
+  /// Goes on from a saved policy and state. Throws InvalidArgument if they are not of this horizon.
+  void restore(Policy policy, const ModelBasedState& state) {
+    require_restorable(policy_, state_, policy, state);
+    policy_ = std::move(policy);
+    state_ = state;
+  }
 
   /// Lines 3 to 8 of Algorithm 1 on rollouts of policy(). A numerical failure leaves everything as it
   /// was. @param stream draws the mixture prior's seeds; unused without one.
@@ -65,10 +78,10 @@ class Pilqr {
   UpdateReport update(const Rollouts<Nx, Nu>& rollouts, const C& cost, RandomStream stream) {
     UpdateReport report;
     describe_samples(rollouts, report);
+    ModelBasedState next = state_;
 
-    // 3, 4: fit the dynamics, expand the cost; what they predict for each sample, and the rest.
-    std::optional<GmmPrior> gmm = gmm_;
-    const auto model = fit_model(rollouts, cost, options_.model.fit, gmm, std::move(stream));
+    // 3: fit the dynamics. 4: what they and the expanded cost predict for each sample, and the rest.
+    const auto model = fit_model(rollouts, cost, options_.model.fit, next.gmm, std::move(stream));
     if (!model.ok()) return failed(report, model.failure);
     const PredictedCosts predicted =
         predict_costs(model.dynamics, model.cost, policy_, rollouts, options_.replay);
@@ -76,53 +89,35 @@ class Pilqr {
 
     // 5: adapt the KL step to the share of the cost that is left.
     const VectorX ratio = residual_ratio(residual, rollouts.cost);
-    KlStep kl_step = kl_step_;
-    if (adapt_) kl_step.adapt_to_residual(ratio);
+    if (state_.adapt) next.kl_step.adapt_to_residual(ratio);
+    next.adapt = true;
 
-    // 6: temperatures from the sampled cost-to-go.
+    // 6: temperatures.
     const bool from_residual = options_.temperature_source == TemperatureSource::residual;
     const VectorX temperature = optimize_temperatures(
         cost_to_go(from_residual ? residual : rollouts.cost), options_.temperature);
 
     // 7: the model-based update.
-    auto lqr = lqr_flm_update(model.dynamics, model.cost, policy_, model.start, kl_step.value(),
-                              options_.lqr_flm, lqr_dual_);
+    const auto lqr = lqr_flm_update(model.dynamics, model.cost, policy_, model.start,
+                                    next.kl_step.value(), options_.lqr_flm, state_.lqr_dual);
     if (!lqr.ok()) return failed(report, lqr.failure);
+    next.lqr_dual = lqr.kl_dual(0);
 
     // 8: the model-free update of its result, on the residual.
-    auto pi2 =
-        pi2_update(lqr.policy, rollouts.xi, cost_to_go(residual), temperature, options_.pi2);
+    auto pi2 = pi2_update(lqr.policy, rollouts.xi, cost_to_go(residual), temperature, options_.pi2);
     if (!pi2.ok()) return failed(report, pi2.failure);
 
-    report.cost_model_mean = predicted.cost.rowwise().sum().mean();
-    report.residual_ratio = ratio(0);
-    report.kl_step_mean = kl_step.value().mean();
-    report.kl_mean = lqr.kl.mean();
-    report.temperature_mean = temperature.mean();
-    report.effective_samples_min = pi2.effective_samples.minCoeff();
-    if (predicted.first_diverged_step < rollouts.steps()) {
-      report.replay_diverged_step = predicted.first_diverged_step;
-    }
+    describe_model(predicted, ratio, next.kl_step, lqr, report);
+    describe_weights(temperature, pi2, report);
     policy_ = std::move(pi2.policy);
-    kl_step_ = std::move(kl_step);
-    gmm_ = std::move(gmm);
-    lqr_dual_ = lqr.kl_dual(0);
-    adapt_ = true;
+    state_ = std::move(next);
     return report;
   }
 
  private:
-  static UpdateReport failed(UpdateReport report, const Failure& failure) {
-    report.failure = failure;
-    return report;
-  }
-
-  PilqrOptions options_;
+  Options options_;
   Policy policy_;
-  KlStep kl_step_;
-  std::optional<GmmPrior> gmm_;
-  double lqr_dual_ = 1.0;
-  bool adapt_ = false;  // the first iteration has the base step
+  ModelBasedState state_;
 };
 
 }  // namespace pilqr

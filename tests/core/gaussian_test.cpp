@@ -301,8 +301,10 @@ TEST(KlDivergence, IsAccurateForCloseGaussians) {
 
 TEST(Gaussian, NothingAllocatesOnceSized) {
   Random random(10);
-  for (const auto& [nx, nu, N] : {std::tuple{26, 7, 20}, {64, 16, 20}, {2, 1, 5}}) {
+  for (const auto& [nx, nu, samples] : {std::tuple{26, 7, 20}, {64, 16, 20}, {2, 1, 5}}) {
     const int D = 2 * nx + nu;
+    const int n1 = nx + nu;
+    const int N = samples;
     const MatrixX points = random.matrix(D, N);
     const VectorX weights = VectorX::Ones(N);
     const NormalInverseWishart prior = random_prior(random, D);
@@ -314,7 +316,7 @@ TEST(Gaussian, NothingAllocatesOnceSized) {
       weighted_moments(points, weights, mean, covariance, work);
       moments(points, mean, covariance, work);
       posterior_covariance_in_place(prior, N, mean, covariance);
-      return condition_in_place(mean, covariance, nx + nu, r.F, r.f, r.W);
+      return condition_in_place(mean, covariance, n1, r.F, r.f, r.W);
     };
     ASSERT_TRUE(fit());
     Eigen::internal::set_is_malloc_allowed(false);

@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <Eigen/LU>
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <tuple>
 
 #include "pilqr/fit/gmm.hpp"
 #include "support/golden.hpp"
@@ -189,6 +192,20 @@ TEST(GmmFit, FewerPointsThanClustersOrDimensions) {
       EXPECT_TRUE(mixture.parameters().covariances.all_finite());
       EXPECT_TRUE(std::isfinite(mixture.log_likelihood(points)));
       EXPECT_NEAR(mixture.parameters().log_weights.array().exp().sum(), 1.0, 1e-12);
+    }
+  }
+}
+
+TEST(GmmFit, NoClusterStartsAsASpike) {
+  Random random(12);
+  const MatrixX points = random.matrix(4, 40);  // ten clusters: most have at most four points
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    Gmm mixture;
+    RandomStream stream({.seed = 4, .sample = i});
+    ASSERT_TRUE(mixture.fit(points, 10, {.max_iterations = 0}, stream).ok());
+    ASSERT_EQ(mixture.clusters(), 10);
+    for (int k = 0; k < 10; ++k) {
+      EXPECT_GT(MatrixX(mixture.parameters().covariances[k]).determinant(), 1e-8) << k;
     }
   }
 }

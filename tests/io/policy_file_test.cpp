@@ -229,6 +229,7 @@ TEST(PolicyFile, SavingRefusesWhatLoadingWould) {
   const std::vector<std::function<void(PolicyFile&)>> faults = {
       [](PolicyFile& f) { f.dt = 0.0; },
       [](PolicyFile& f) { f.dt = nan; },
+      [](PolicyFile& f) { f.dt = infinity; },
       [](PolicyFile& f) { f.samples_total = -1; },
       [](PolicyFile& f) { f.iteration = -1; },
       [](PolicyFile& f) { f.conditions = {}, f.policies = {}; },

@@ -73,6 +73,10 @@ struct ReplayOptions {
   double range = 10.0;
 };
 
+inline void require_valid(const ReplayOptions& o) {
+  require(o.range > 0.0, "replay: range is {}, expected > 0", o.range);
+}
+
 struct PredictedCosts {
   MatrixX cost;  ///< c-hat, N x T; zero from first_diverged_step on
   /// The first step at which any sample's replay left the range of the data or is not finite; T if
@@ -90,7 +94,7 @@ template <int Nx, int Nu>
                                            const LinearGaussianPolicy<Nx, Nu>& policy,
                                            const Rollouts<Nx, Nu>& rollouts,
                                            const ReplayOptions& options = {}) {
-  require(options.range > 0.0, "replay: range is {}, expected > 0", options.range);
+  require_valid(options);
   require_valid(rollouts);
   const int T = rollouts.steps();
   const int N = rollouts.samples();

@@ -78,6 +78,15 @@ void require_valid(const LinearGaussianPolicy<Nx, Nu>& policy, const char* what)
   }
 }
 
+/// Throws InvalidArgument unless two policies have the same horizon and sizes.
+template <int Nx, int Nu>
+void require_same_shape(const LinearGaussianPolicy<Nx, Nu>& a,
+                        const LinearGaussianPolicy<Nx, Nu>& b) {
+  require(a.steps() == b.steps() && a.nx() == b.nx() && a.nu() == b.nu(),
+          "policies with {} steps, nx = {}, nu = {} and {}, {}, {}", a.steps(), a.nx(), a.nu(),
+          b.steps(), b.nx(), b.nu());
+}
+
 /// Distribution of the first state, N(mu, Sigma).
 template <int Nx = Dynamic>
 struct InitialState {

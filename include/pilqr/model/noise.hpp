@@ -15,8 +15,9 @@ namespace pilqr {
 /// correlated over `width` steps moves the state away from the path, which is what finds rewards
 /// off it.
 struct NoiseOptions {
-  double width = 0.0;      ///< standard deviation of the Gaussian filter over time, steps; 0: white
-  bool antithetic = true;  ///< samples 2j and 2j+1 use xi and -xi: less variance with few samples
+  double width = 0.0;  ///< standard deviation of the Gaussian filter over time, steps; 0: white
+  /// Samples 2j and 2j+1 use xi and -xi: estimates vary less, but half as many directions are tried.
+  bool antithetic = false;
 };
 
 void require_valid(const NoiseOptions& options);

@@ -9,14 +9,14 @@ namespace pilqr {
 /// Base step and bounds of its multiplier. `_first` holds at t = 0, `_last` at t = T-1, linear in
 /// between, so that nothing depends on the horizon's length. Units: nats per step.
 struct KlStepOptions {
-  double base_first = 0.4;
-  double base_last = 0.2;
+  double base_first = 0.2;
+  double base_last = 0.1;
   double min_multiplier_first = 0.01;
   /// Low everywhere: where the model cannot explain the cost, LQR-FLM must be able to get out of PI2's
   /// way. The paper's authors raise it to 0.5 at the end of the horizon.
   double min_multiplier_last = 0.01;
-  double max_multiplier_first = 10.0;
-  double max_multiplier_last = 5.0;
+  double max_multiplier_first = 20.0;
+  double max_multiplier_last = 20.0;
   double ratio_to_increase = 0.05;  ///< residual ratio below which the step doubles
   double ratio_to_decrease = 0.2;   ///< residual ratio above which the step halves
 };

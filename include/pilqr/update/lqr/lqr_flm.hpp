@@ -31,7 +31,7 @@ struct LqrFlmOptions {
   KlMarginals marginals = KlMarginals::updated;  ///< total constraint only
   /// Per step only: the smallest factor on any variance of the policy in one update, in [0, 1). Keeps
   /// exploration alive while the mean takes large steps; 0: no floor.
-  double min_variance_ratio = 0.0;
+  double min_variance_ratio = 0.8;
   double entropy_weight = 0.0;  ///< total only: weight of an entropy bonus, cost units; >= 0
   double tolerance = 0.01;      ///< total only: |KL - step| accepted, relative to the step
   double min_dual = 1e-8;       ///< smallest dual variable tried, cost units

@@ -1,0 +1,101 @@
+#pragma once
+/// LQR-FLM alone: the model-based trajectory optimiser (LA14; LFDA16).
+
+#include <optional>
+#include <utility>
+
+#include "pilqr/iteration.hpp"
+#include "pilqr/update/kl_step.hpp"
+#include "pilqr/update/lqr/lqr_flm.hpp"
+
+namespace pilqr {
+
+/// What the KL step adapts to.
+enum class KlRule {
+  improvement,  ///< predicted against actual improvement of the expected cost (LFDA16 section 4.2)
+  residual,     ///< the share of the cost that the model leaves unexplained (PILQR17 section 4.4)
+};
+
+struct LqrFlmAloneOptions {
+  ModelOptions model{};
+  ReplayOptions replay{};
+  KlStepOptions kl_step{};
+  KlRule kl_rule = KlRule::improvement;
+  LqrFlmOptions lqr_flm{};
+};
+
+/// The policy of one condition and what LQR-FLM carries from one iteration to the next.
+template <int Nx = Dynamic, int Nu = Dynamic>
+class LqrFlm {
+ public:
+  using Policy = LinearGaussianPolicy<Nx, Nu>;
+  using Options = LqrFlmAloneOptions;
+
+  /// Throws InvalidArgument if the policy or an option is invalid.
+  explicit LqrFlm(Policy initial, const Options& options = {})
+      : options_(options),
+        policy_((require_valid(initial, "initial policy"), std::move(initial))),
+        state_{KlStep(options.kl_step, policy_.steps()), {}} {
+    require_valid(options.model.fit);
+    require_valid(options.lqr_flm);
+    if (options.model.gmm) state_.gmm.emplace(*options.model.gmm);
+  }
+
+  [[nodiscard]] const Policy& policy() const { return policy_; }
+
+  /// What is carried on besides the policy; for checkpoints.
+  [[nodiscard]] const ModelBasedState& state() const { return state_; }
+  /// Goes on from a saved policy and state. Throws InvalidArgument if they are not of this horizon.
+  void restore(Policy policy, const ModelBasedState& state) {
+    require_restorable(policy_, state_, policy, state);
+    policy_ = std::move(policy);
+    state_ = state;
+  }
+
+  /// One iteration on rollouts of policy(). A numerical failure leaves everything as it was.
+  /// @param stream draws the mixture prior's seeds; unused without one.
+  template <Cost C>
+  UpdateReport update(const Rollouts<Nx, Nu>& rollouts, const C& cost, RandomStream stream) {
+    UpdateReport report;
+    describe_samples(rollouts, report);
+    ModelBasedState next = state_;
+
+    const auto model = fit_model(rollouts, cost, options_.model.fit, next.gmm, std::move(stream));
+    if (!model.ok()) return failed(report, model.failure);
+    const PredictedCosts predicted =
+        predict_costs(model.dynamics, model.cost, policy_, rollouts, options_.replay);
+    const VectorX ratio = residual_ratio(rollouts.cost - predicted.cost, rollouts.cost);
+
+    const double expected = expected_cost(model, policy_);
+    if (state_.adapt && options_.kl_rule == KlRule::residual) {
+      next.kl_step.adapt_to_residual(ratio);
+    } else if (state_.adapt) {
+      next.kl_step.adapt_to_improvement(state_.expected_cost - state_.predicted_cost,
+                                        state_.expected_cost - expected);
+    }
+
+    auto lqr = lqr_flm_update(model.dynamics, model.cost, policy_, model.start,
+                              next.kl_step.value(), options_.lqr_flm, state_.lqr_dual);
+    if (!lqr.ok()) return failed(report, lqr.failure);
+    next.expected_cost = expected;
+    next.predicted_cost = expected_cost(model, lqr.policy);
+    next.lqr_dual = lqr.kl_dual(0);
+    next.adapt = true;
+
+    describe_model(predicted, ratio, next.kl_step, lqr, report);
+    policy_ = std::move(lqr.policy);
+    state_ = std::move(next);
+    return report;
+  }
+
+ private:
+  static double expected_cost(const FittedModel<Nx, Nu>& model, const Policy& policy) {
+    return expected_costs(model.cost, forward_marginals(model.dynamics, policy, model.start)).sum();
+  }
+
+  Options options_;
+  Policy policy_;
+  ModelBasedState state_;
+};
+
+}  // namespace pilqr

@@ -1,0 +1,61 @@
+#pragma once
+/// PI2 alone: the model-free trajectory optimiser (PI2; PILQR17 section 3.3).
+
+#include <utility>
+
+#include "pilqr/iteration.hpp"
+#include "pilqr/update/pi2/pi2.hpp"
+#include "pilqr/update/pi2/temperature.hpp"
+
+namespace pilqr {
+
+struct Pi2AloneOptions {
+  TemperatureOptions temperature{};
+  Pi2Options pi2{};
+};
+
+/// The policy of one condition. PI2 carries nothing else from one iteration to the next.
+template <int Nx = Dynamic, int Nu = Dynamic>
+class Pi2 {
+ public:
+  using Policy = LinearGaussianPolicy<Nx, Nu>;
+  using Options = Pi2AloneOptions;
+
+  /// Throws InvalidArgument if the policy or an option is invalid.
+  explicit Pi2(Policy initial, const Options& options = {})
+      : options_(options),
+        policy_((require_valid(initial, "initial policy"), std::move(initial))) {
+    require_valid(options.temperature);
+    require_valid(options.pi2);
+  }
+
+  [[nodiscard]] const Policy& policy() const { return policy_; }
+
+  /// Goes on from a saved policy. Throws InvalidArgument if it is not of this horizon.
+  void restore(Policy policy) {
+    require_same_shape(policy_, policy);
+    policy_ = std::move(policy);
+  }
+
+  /// One iteration on rollouts of policy(): temperature from, and weights by, the sampled cost-to-go.
+  /// A numerical failure leaves the policy as it was.
+  template <Cost C>
+  UpdateReport update(const Rollouts<Nx, Nu>& rollouts, const C& /*cost*/,
+                      const RandomStream& /*stream*/) {
+    UpdateReport report;
+    describe_samples(rollouts, report);
+    const MatrixX S = cost_to_go(rollouts.cost);
+    const VectorX temperature = optimize_temperatures(S, options_.temperature);
+    auto pi2 = pi2_update(policy_, rollouts.xi, S, temperature, options_.pi2);
+    if (!pi2.ok()) return failed(report, pi2.failure);
+    describe_weights(temperature, pi2, report);
+    policy_ = std::move(pi2.policy);
+    return report;
+  }
+
+ private:
+  Options options_;
+  Policy policy_;
+};
+
+}  // namespace pilqr

@@ -1,0 +1,46 @@
+#pragma once
+/// Tasks by name: a system with its costs, start policies, success measures and defaults.
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pilqr/costs/cost_sum.hpp"
+#include "pilqr/model/any_system.hpp"
+#include "pilqr/model/linear_gaussian.hpp"
+#include "pilqr/model/noise.hpp"
+#include "pilqr/model/rollout.hpp"
+
+namespace pilqr {
+
+/// A problem that knows how it is judged. Sizes are dynamic, so that programs can choose at run time.
+struct Task {
+  std::string name;
+  std::string summary;  ///< one line
+  int nx = 0;
+  int nu = 0;
+  int steps = 0;
+  int conditions = 0;
+  double dt = 0.0;  ///< control period, s
+  int iterations = 20;
+  int samples = 20;
+  NoiseOptions noise;
+  std::string distance_text;  ///< what distance() measures, for people
+
+  std::function<AnySystem()> system;
+  std::function<AnyCost(int condition)> cost;
+  std::function<LinearGaussianPolicy<>(int condition)> initial_policy;
+  /// Distance of sample i's rollout from the goal, m.
+  std::function<double(const Rollouts<>&, int condition, int i)> distance;
+  /// Whether sample i's rollout solves the task.
+  std::function<bool(const Rollouts<>&, int condition, int i)> success;
+};
+
+/// All tasks, in a fixed order.
+const std::vector<Task>& tasks();
+
+/// Throws InvalidArgument, naming the tasks there are.
+const Task& find_task(std::string_view name);
+
+}  // namespace pilqr

@@ -1,0 +1,67 @@
+#pragma once
+/// Everything that determines a training run, and the optimiser that it asks for.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "pilqr/lqr_flm.hpp"
+#include "pilqr/pi2.hpp"
+#include "pilqr/pilqr.hpp"
+#include "pilqr/systems/task.hpp"
+#include "pilqr/train/trainer.hpp"
+
+namespace pilqr {
+
+enum class Algorithm { pilqr, lqr_flm, pi2 };
+
+/// One run's settings; what an algorithm does not use is ignored by it.
+struct Settings {
+  std::string task;
+  Algorithm algorithm = Algorithm::pilqr;
+  std::uint64_t seed = 0;
+  int samples = 20;
+  int iterations = 20;
+  std::vector<int> conditions{0};
+  NoiseOptions noise{};
+  ModelOptions model{};
+  ReplayOptions replay{};
+  KlStepOptions kl_step{};
+  KlRule kl_rule = KlRule::improvement;  ///< lqr_flm only; pilqr has the residual rule
+  LqrFlmOptions lqr_flm{};
+  TemperatureOptions temperature{};
+  TemperatureSource temperature_source = TemperatureSource::sampled;  ///< pilqr only
+  Pi2Options pi2{};
+};
+
+/// The defaults for a task and algorithm, under which training learns the task.
+Settings default_settings(const Task& task, Algorithm algorithm);
+
+/// The published method's settings over the given ones: `preset = "paper"`.
+void apply_paper_preset(Settings& settings);
+
+/// Throws InvalidArgument naming the setting and its value.
+void require_valid(const Settings& settings, const Task& task);
+
+/// One of the three optimisers, with sizes known at run time.
+class AnyOptimizer {
+ public:
+  AnyOptimizer(const Settings& settings, LinearGaussianPolicy<> initial);
+
+  [[nodiscard]] const LinearGaussianPolicy<>& policy() const {
+    return std::visit([](const auto& o) -> const LinearGaussianPolicy<>& { return o.policy(); },
+                      optimizer_);
+  }
+  UpdateReport update(const Rollouts<>& rollouts, const AnyCost& cost, const RandomStream& stream);
+
+  /// What a checkpoint needs besides the policy; empty for PI2.
+  [[nodiscard]] const ModelBasedState* state() const;
+  /// Goes on from a checkpoint; `state` is ignored by PI2 and needed by the others.
+  void restore(LinearGaussianPolicy<> policy, const ModelBasedState* state);
+
+ private:
+  std::variant<Pilqr<>, LqrFlm<>, Pi2<>> optimizer_;
+};
+
+}  // namespace pilqr

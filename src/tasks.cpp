@@ -1,0 +1,85 @@
+#include <algorithm>
+
+#include "pilqr/core/check.hpp"
+#include "pilqr/io/policy_file.hpp"
+#include "pilqr/systems/point_mass.hpp"
+#include "pilqr/systems/reacher.hpp"
+#include "pilqr/systems/task.hpp"
+
+namespace pilqr {
+
+namespace {
+
+Task point_mass() {
+  using systems::PointMass;
+  const RegionCost region = PointMass::region();
+  const auto inside = [region](const Rollouts<>& r, int t, int i) {
+    return region(t, r.x[t].col(i), r.u[t].col(i)) == region.options().inside;
+  };
+  Task task;
+  task.name = "point_mass";
+  task.summary = "2-D navigation; a region off the path to the target pays more than the target";
+  task.nx = PointMass::Nx;
+  task.nu = PointMass::Nu;
+  task.steps = PointMass::steps;
+  task.conditions = 1;
+  task.dt = PointMass::dt;
+  task.noise = {.width = 3.0};
+  task.distance_text = "end position to the centre of the region, m";
+  task.system = [] { return AnySystem(PointMass{}); };
+  task.cost = [](int) { return AnyCost(PointMass::cost()); };
+  task.initial_policy = [](int) { return to_dynamic(PointMass::initial_policy()); };
+  task.distance = [region](const Rollouts<>& r, int, int i) {
+    return (r.x[r.steps() - 1].col(i).head(2) - region.options().center).norm();
+  };
+  // Inside the region at least once during the last 20 steps.
+  task.success = [inside](const Rollouts<>& r, int, int i) {
+    for (int t = std::max(0, r.steps() - 20); t < r.steps(); ++t) {
+      if (inside(r, t, i)) return true;
+    }
+    return false;
+  };
+  return task;
+}
+
+Task reacher() {
+  using systems::Reacher;
+  Task task;
+  task.name = "reacher";
+  task.summary = "planar two-link arm; the end effector goes to one of four targets";
+  task.nx = Reacher::Nx;
+  task.nu = Reacher::Nu;
+  task.steps = Reacher::steps;
+  task.conditions = Reacher::conditions;
+  task.dt = Reacher::dt;
+  task.noise = {.width = 2.0};
+  task.distance_text = "end effector to the target at the last step, m";
+  task.system = [] { return AnySystem(Reacher{}); };
+  task.cost = [](int condition) { return AnyCost(Reacher::cost(condition)); };
+  task.initial_policy = [](int) { return to_dynamic(Reacher::initial_policy()); };
+  task.distance = [](const Rollouts<>& r, int condition, int i) {
+    return (r.x[r.steps() - 1].col(i).segment(4, 2) - Reacher::target(condition)).norm();
+  };
+  task.success = [distance = task.distance](const Rollouts<>& r, int condition, int i) {
+    return distance(r, condition, i) < 0.01;
+  };
+  return task;
+}
+
+}  // namespace
+
+const std::vector<Task>& tasks() {
+  static const std::vector<Task> all{point_mass(), reacher()};
+  return all;
+}
+
+const Task& find_task(std::string_view name) {
+  std::string names;
+  for (const Task& task : tasks()) {
+    if (task.name == name) return task;
+    names += (names.empty() ? "" : ", ") + task.name;
+  }
+  throw InvalidArgument(fmt::format("unknown task '{}', expected one of: {}", name, names));
+}
+
+}  // namespace pilqr

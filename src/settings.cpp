@@ -5,6 +5,18 @@
 
 namespace pilqr {
 
+const char* name(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::pilqr:
+      return "pilqr";
+    case Algorithm::lqr_flm:
+      return "lqr_flm";
+    case Algorithm::pi2:
+      return "pi2";
+  }
+  return "unknown";
+}
+
 Settings default_settings(const Task& task, Algorithm algorithm) {
   Settings s;
   s.task = task.name;

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "pilqr/core/check.hpp"
-#include "pilqr/io/policy_file.hpp"
 #include "pilqr/systems/point_mass.hpp"
 #include "pilqr/systems/reacher.hpp"
 #include "pilqr/systems/task.hpp"

@@ -19,7 +19,8 @@
 
 namespace pilqr {
 
-/// The typed result of one update of one condition. Numbers that an algorithm does not have are NaN.
+/// The typed result of one update of one condition. Numbers that an algorithm does not have are
+/// NaN.
 struct UpdateReport {
   static constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
@@ -68,7 +69,14 @@ struct FittedModel {
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
-/// @param gmm the mixture of earlier iterations; it learns from the rollouts first. Empty: ridge only.
+/// The mixture as fit_dynamics wants it.
+struct MixturePrior {
+  const GmmPrior& gmm;
+  [[nodiscard]] NormalInverseWishart at(int, const MatrixX& z) const { return gmm.at(z); }
+};
+
+/// @param gmm the mixture of earlier iterations; it learns from the rollouts first. Empty: ridge
+/// only.
 /// @param stream draws the mixture's seeds.
 template <int Nx, int Nu, Cost C>
 [[nodiscard]] FittedModel<Nx, Nu> fit_model(const Rollouts<Nx, Nu>& rollouts, const C& cost,
@@ -82,11 +90,7 @@ template <int Nx, int Nu, Cost C>
       model.failure = mixture.failure;
       return model;
     }
-    struct Prior {
-      const GmmPrior& gmm;
-      NormalInverseWishart at(int, const MatrixX& z) const { return gmm.at(z); }
-    };
-    fit = fit_dynamics(rollouts, options, Prior{*gmm});
+    fit = fit_dynamics(rollouts, options, MixturePrior{*gmm});
   } else {
     fit = fit_dynamics(rollouts, options);
   }
@@ -122,7 +126,8 @@ void require_restorable(const LinearGaussianPolicy<Nx, Nu>& policy, const ModelB
           policy.steps());
   require(saved_state.gmm.has_value() == state.gmm.has_value(),
           "the restored state {} a mixture prior, the options {}",
-          saved_state.gmm.has_value() ? "has" : "lacks", state.gmm.has_value() ? "ask for one" : "do not");
+          saved_state.gmm.has_value() ? "has" : "lacks",
+          state.gmm.has_value() ? "ask for one" : "do not");
 }
 
 /// Sets what a report says of the model-based part.
@@ -130,8 +135,7 @@ template <int Nx, int Nu>
 void describe_model(const PredictedCosts& predicted, const VectorX& ratio, const KlStep& kl_step,
                     const LqrFlmResult<Nx, Nu>& lqr, UpdateReport& report) {
   const bool diverged = predicted.first_diverged_step < predicted.cost.cols();
-  report.cost_model_mean =
-      diverged ? UpdateReport::none : predicted.cost.rowwise().sum().mean();
+  report.cost_model_mean = diverged ? UpdateReport::none : predicted.cost.rowwise().sum().mean();
   report.replay_diverged_step = diverged ? predicted.first_diverged_step : -1;
   report.residual_ratio = ratio(0);
   report.kl_step_mean = kl_step.value().mean();

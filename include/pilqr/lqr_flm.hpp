@@ -16,10 +16,11 @@ enum class KlRule {
   residual,     ///< the share of the cost that the model leaves unexplained (PILQR17 section 4.4)
 };
 
+/// Alone, LQR-FLM need not leave room for PI2, so its base step is larger than in PILQR.
 struct LqrFlmAloneOptions {
   ModelOptions model{};
   ReplayOptions replay{};
-  KlStepOptions kl_step{};
+  KlStepOptions kl_step{.base_first = 0.4, .base_last = 0.4};
   KlRule kl_rule = KlRule::improvement;
   LqrFlmOptions lqr_flm{};
 };

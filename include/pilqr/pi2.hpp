@@ -9,9 +9,10 @@
 
 namespace pilqr {
 
+/// Alone, PI2 gains from longer steps and slower cooling than as the second half of PILQR.
 struct Pi2AloneOptions {
-  TemperatureOptions temperature{};
-  Pi2Options pi2{};
+  TemperatureOptions temperature{.kl_step = 1.5};
+  Pi2Options pi2{.covariance_damping = 3.0};
 };
 
 /// The policy of one condition. PI2 carries nothing else from one iteration to the next.

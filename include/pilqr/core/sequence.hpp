@@ -99,4 +99,12 @@ class Sequence {
   int cols_ = Cols == Dynamic ? 0 : Cols;
 };
 
+/// The same numbers with other compile-time sizes; InvalidArgument if they do not fit.
+template <int ToRows, int ToCols, int Rows, int Cols>
+Sequence<ToRows, ToCols> convert(const Sequence<Rows, Cols>& from) {
+  Sequence<ToRows, ToCols> to(from.steps(), from.rows(), from.cols());
+  std::copy_n(from.flat().data(), from.flat().size(), to.flat().data());
+  return to;
+}
+
 }  // namespace pilqr

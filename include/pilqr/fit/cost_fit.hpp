@@ -19,8 +19,8 @@ struct CostFit {
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
-/// Expands the cost to second order at every sampled (x, u) and averages over the samples, in absolute
-/// coordinates (PILQR17 section 4.3; LFDA16 A.1):
+/// Expands the cost to second order at every sampled (x, u) and averages over the samples, in
+/// absolute coordinates (PILQR17 section 4.3; LFDA16 A.1):
 ///   C = mean(H),  c = mean(g - H y),  c0 = mean(l - g'y + 1/2 y'Hy).
 /// Reports non_finite_cost with sample and step if a derivative is NaN or infinite.
 template <int Nx, int Nu, Cost Term>
@@ -74,18 +74,20 @@ struct ReplayOptions {
 };
 
 inline void require_valid(const ReplayOptions& o) {
-  require(o.range > 0.0, "replay: range is {}, expected > 0", o.range);
+  require(std::isfinite(o.range) && o.range > 0.0, "replay: range is {}, expected finite and > 0",
+          o.range);
 }
 
 struct PredictedCosts {
   MatrixX cost;  ///< c-hat, N x T; zero from first_diverged_step on
-  /// The first step at which any sample's replay left the range of the data or is not finite; T if
-  /// none did. From there on the model is worthless, and the whole sampled cost counts as residual.
+  /// The first step at which any sample's replay left the range of the data or its cost is not
+  /// finite; T if none did. From there on the model is worthless, and the whole sampled cost counts
+  /// as residual.
   int first_diverged_step = 0;
 };
 
-/// What the model believes each sample costs (PILQR17 section 4.3): the SAME noise xi_i under the fitted
-/// dynamics from the sample's own first state, with the policy that was sampled:
+/// What the model believes each sample costs (PILQR17 section 4.3): the SAME noise xi_i under the
+/// fitted dynamics from the sample's own first state, with the policy that was sampled:
 ///   u = K x + k + L xi_i,  x' = F [x; u] + f,  c-hat = 1/2 y'Cy + c'y + c0.
 /// A fitted closed loop can be unstable over the horizon; see PredictedCosts.
 template <int Nx, int Nu>
@@ -103,6 +105,14 @@ template <int Nx, int Nu>
   require(policy.steps() == T && dynamics.steps() == T && cost.steps() == T,
           "replay: rollouts have {} steps, the policy {}, dynamics {}, cost {}", T, policy.steps(),
           dynamics.steps(), cost.steps());
+  require(policy.nx() == nx && policy.nu() == nu && cost.nx() == nx && cost.nu() == nu,
+          "replay: rollouts have nx = {}, nu = {}, the policy {}, {}, cost {}, {}", nx, nu,
+          policy.nx(), policy.nu(), cost.nx(), cost.nu());
+  require(T == 1 || (dynamics.nx() == nx && dynamics.nu() == nu),
+          "replay: rollouts have nx = {}, nu = {}, dynamics {}, {}", nx, nu, dynamics.nx(),
+          dynamics.nu());
+  require(rollouts.x.all_finite() && rollouts.xi.all_finite(),
+          "replay: states or noise of the rollouts have a NaN or infinite entry");
 
   Vector<Nx> low = rollouts.x[0].rowwise().minCoeff();
   Vector<Nx> high = rollouts.x[0].rowwise().maxCoeff();
@@ -111,9 +121,9 @@ template <int Nx, int Nu>
     high = high.cwiseMax(rollouts.x[t].rowwise().maxCoeff());
   }
   // A dimension that never moves gets the rounding of its size.
-  const Vector<Nx> slack =
-      (0.5 * options.range * (high - low)).cwiseMax(1e-6 * low.cwiseAbs().cwiseMax(high.cwiseAbs())) +
-      Vector<Nx>::Constant(nx, 1e-9);
+  const Vector<Nx> slack = (0.5 * options.range * (high - low))
+                               .cwiseMax(1e-6 * low.cwiseAbs().cwiseMax(high.cwiseAbs())) +
+                           Vector<Nx>::Constant(nx, 1e-9);
   low -= slack;
   high += slack;
 
@@ -139,6 +149,11 @@ template <int Nx, int Nu>
     Cy.colwise() += cost.c[t];
     predicted.cost.col(t) = Cy.cwiseProduct(y).colwise().sum().transpose();
     predicted.cost.col(t).array() += cost.c0(t);
+    if (!predicted.cost.col(t).allFinite()) {
+      predicted.cost.col(t).setZero();
+      predicted.first_diverged_step = t;
+      break;
+    }
     if (t + 1 == T) break;
     next.noalias() = dynamics.F[t] * y;
     next.colwise() += dynamics.f[t];
@@ -146,5 +161,10 @@ template <int Nx, int Nu>
   }
   return predicted;
 }
+
+// Compiled once for sizes known at run time only.
+extern template PredictedCosts predict_costs(const LinearGaussianDynamics<>&,
+                                             const QuadraticCost<>&, const LinearGaussianPolicy<>&,
+                                             const Rollouts<>&, const ReplayOptions&);
 
 }  // namespace pilqr

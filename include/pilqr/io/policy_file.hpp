@@ -50,35 +50,4 @@ void save_policy(const std::filesystem::path& path, const PolicyFile& file);
 /// Reads and checks a file. Throws FileError.
 PolicyFile load_policy(const std::filesystem::path& path);
 
-/// The same numbers with other compile-time sizes; InvalidArgument if they do not fit.
-template <int ToRows, int ToCols, int Rows, int Cols>
-Sequence<ToRows, ToCols> convert(const Sequence<Rows, Cols>& from) {
-  Sequence<ToRows, ToCols> to(from.steps(), from.rows(), from.cols());
-  to.flat() = from.flat();
-  return to;
-}
-
-/// The same policy with sizes fixed at run time.
-template <int Nx, int Nu>
-LinearGaussianPolicy<> to_dynamic(const LinearGaussianPolicy<Nx, Nu>& policy) {
-  LinearGaussianPolicy<> out;
-  out.K = convert<Dynamic, Dynamic>(policy.K);
-  out.k = convert<Dynamic, 1>(policy.k);
-  out.L = convert<Dynamic, Dynamic>(policy.L);
-  return out;
-}
-
-/// The same policy with sizes fixed at compile time. Throws InvalidArgument if they differ.
-template <int Nx, int Nu>
-LinearGaussianPolicy<Nx, Nu> to_fixed(const LinearGaussianPolicy<>& policy) {
-  require(fits(Nx, policy.nx()) && fits(Nu, policy.nu()),
-          "the policy has nx = {} and nu = {}, expected {} and {}", policy.nx(), policy.nu(), Nx,
-          Nu);
-  LinearGaussianPolicy<Nx, Nu> out;
-  out.K = convert<Nu, Nx>(policy.K);
-  out.k = convert<Nu, 1>(policy.k);
-  out.L = convert<Nu, Nu>(policy.L);
-  return out;
-}
-
 }  // namespace pilqr

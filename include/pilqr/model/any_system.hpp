@@ -45,6 +45,8 @@ class AnySystem {
     model_->reset(condition, stream, x);
   }
   void step(int t, const VectorX& x, const VectorX& u, RandomStream& stream, VectorX& next) {
+    require(rows(x) == nx_ && rows(u) == nu_, "system: x has {} entries and u {}, expected {}, {}",
+            rows(x), rows(u), nx_, nu_);
     next.resize(nx_);
     model_->step(t, x, u, stream, next);
   }

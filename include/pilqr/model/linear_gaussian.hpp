@@ -87,6 +87,29 @@ void require_same_shape(const LinearGaussianPolicy<Nx, Nu>& a,
           b.steps(), b.nx(), b.nu());
 }
 
+/// The same policy with sizes fixed at run time.
+template <int Nx, int Nu>
+LinearGaussianPolicy<> to_dynamic(const LinearGaussianPolicy<Nx, Nu>& policy) {
+  LinearGaussianPolicy<> out;
+  out.K = convert<Dynamic, Dynamic>(policy.K);
+  out.k = convert<Dynamic, 1>(policy.k);
+  out.L = convert<Dynamic, Dynamic>(policy.L);
+  return out;
+}
+
+/// The same policy with sizes fixed at compile time. Throws InvalidArgument if they differ.
+template <int Nx, int Nu>
+LinearGaussianPolicy<Nx, Nu> to_fixed(const LinearGaussianPolicy<>& policy) {
+  require(fits(Nx, policy.nx()) && fits(Nu, policy.nu()),
+          "the policy has nx = {} and nu = {}, expected {} and {}", policy.nx(), policy.nu(), Nx,
+          Nu);
+  LinearGaussianPolicy<Nx, Nu> out;
+  out.K = convert<Nu, Nx>(policy.K);
+  out.k = convert<Nu, 1>(policy.k);
+  out.L = convert<Nu, Nu>(policy.L);
+  return out;
+}
+
 /// Distribution of the first state, N(mu, Sigma).
 template <int Nx = Dynamic>
 struct InitialState {

@@ -16,6 +16,9 @@ namespace pilqr {
 
 enum class Algorithm { pilqr, lqr_flm, pi2 };
 
+/// The name that stands in files and on the command line.
+const char* name(Algorithm algorithm);
+
 /// One run's settings; what an algorithm does not use is ignored by it.
 struct Settings {
   std::string task;

@@ -12,8 +12,8 @@ struct KlStepOptions {
   double base_first = 0.2;
   double base_last = 0.1;
   double min_multiplier_first = 0.01;
-  /// Low everywhere: where the model cannot explain the cost, LQR-FLM must be able to get out of PI2's
-  /// way. The paper's authors raise it to 0.5 at the end of the horizon.
+  /// Low everywhere: where the model cannot explain the cost, LQR-FLM must be able to get out of
+  /// PI2's way. The paper's authors raise it to 0.5 at the end of the horizon.
   double min_multiplier_last = 0.01;
   double max_multiplier_first = 20.0;
   double max_multiplier_last = 20.0;
@@ -36,12 +36,13 @@ class KlStep {
   /// positive and finite.
   void set_multiplier(const VectorX& multiplier);
 
-  /// By the share of the cost that the model leaves unexplained (PILQR17 section 4.4): at every t the
-  /// multiplier is halved if ratio_t > ratio_to_decrease, doubled if ratio_t < ratio_to_increase, and
-  /// clipped to its bounds. A ratio that is not finite counts as large.
+  /// By the share of the cost that the model leaves unexplained (PILQR17 section 4.4): at every t
+  /// the multiplier is halved if ratio_t > ratio_to_decrease, doubled if ratio_t <
+  /// ratio_to_increase, and clipped to its bounds. A ratio that is not finite counts as large.
   void adapt_to_residual(const VectorX& ratio);
 
-  /// By predicted against actual improvement of the expected cost (LFDA16 section 4.2): all multipliers
+  /// By predicted against actual improvement of the expected cost (LFDA16 section 4.2): all
+  /// multipliers
   /// *= clamp(predicted / (2 max(1e-4, predicted - actual)), 0.1, 5), clipped to their bounds.
   void adapt_to_improvement(double predicted, double actual);
 
@@ -57,8 +58,8 @@ class KlStep {
 };
 
 /// r_t = mean_i sum_{j >= t} |residual_{i,j}| / mean_i sum_{j >= t} |cost_{i,j}|, T entries
-/// (PILQR17 section 4.4). Costs that vanish together with their residuals give 0, a residual without
-/// a cost gives infinity. Both arguments N x T.
+/// (PILQR17 section 4.4). Costs that vanish together with their residuals give 0, a residual
+/// without a cost gives infinity. Both arguments N x T.
 [[nodiscard]] VectorX residual_ratio(const MatrixX& residual, const MatrixX& cost);
 
 }  // namespace pilqr

@@ -19,9 +19,25 @@ struct SweepWorkspace {
   static constexpr int Ny = joint_size<Nx, Nu>;
 
   SweepWorkspace(int nx, int nu)
-      : V(nx, nx), v(nx), VF(nx, nx + nu), Q(nx + nu, nx + nu), q(nx + nu), J(nu, nx + nu), j(nu),
-        Luu(nu, nu), Y(nu, nx), y(nu), A(nu, nu), U(nu, nu), G(nu, nx), g(nu), B(nu, nx),
-        BS(nu, nx), QuuK(nu, nx), h(nu), kl{Vector<Nu>(nu), Vector<Nu>(nu), 0.0} {}
+      : V(nx, nx),
+        v(nx),
+        VF(nx, nx + nu),
+        Q(nx + nu, nx + nu),
+        q(nx + nu),
+        J(nu, nx + nu),
+        j(nu),
+        Luu(nu, nu),
+        Y(nu, nx),
+        y(nu),
+        A(nu, nu),
+        U(nu, nu),
+        G(nu, nx),
+        g(nu),
+        B(nu, nx),
+        BS(nu, nx),
+        QuuK(nu, nx),
+        h(nu),
+        kl{Vector<Nu>(nu), Vector<Nu>(nu), 0.0} {}
 
   Matrix<Nx, Nx> V;   ///< value 1/2 x'Vx + v'x, nx x nx
   Vector<Nx> v;       ///< nx
@@ -85,11 +101,12 @@ struct SweepStatus {
 };
 
 /// Maximum-entropy LQR with cost ((C, c) + kl_dual * (quadratic of -log p_ref)) / (kl_dual +
-/// entropy_weight), the inner problem of the constraint on the TOTAL KL (LA14 eq. 2 and supplement):
+/// entropy_weight), the inner problem of the constraint on the TOTAL KL (LA14 eq. 2 and
+/// supplement):
 ///   Sigma = Quu^-1, K = -Quu^-1 Qux, k = -Quu^-1 qu.
-/// kl_dual = 0 with entropy_weight = 1 is plain LQR and ignores the reference. Fails at the first step
-/// (from the end) whose Quu is not positive definite; `out` is then incomplete. `out` must have the
-/// reference's shape.
+/// kl_dual = 0 with entropy_weight = 1 is plain LQR and ignores the reference. Fails at the first
+/// step (from the end) whose Quu is not positive definite; `out` is then incomplete. `out` must
+/// have the reference's shape.
 template <int Nx, int Nu>
 [[nodiscard]] SweepStatus backward_max_entropy(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                                                const QuadraticCost<Nx, Nu>& cost,
@@ -105,7 +122,8 @@ template <int Nx, int Nu>
     state_action_value(dynamics, cost, t, scale, ws);
     if (kl_dual > 0.0) add_reference_cost(reference, t, kl_dual * scale, ws);
     ws.Luu = ws.Q.bottomRightCorner(nu, nu);
-    if (!cholesky_in_place(ws.Luu)) return {t, ws.Q.bottomRightCorner(nu, nu).diagonal().minCoeff()};
+    if (!cholesky_in_place(ws.Luu))
+      return {t, ws.Q.bottomRightCorner(nu, nu).diagonal().minCoeff()};
     const auto Luu = ws.Luu.template triangularView<Eigen::Lower>();
     ws.Y = ws.Q.bottomLeftCorner(nu, nx);
     ws.y = ws.q.tail(nu);
@@ -134,11 +152,11 @@ template <int Nx, int Nu>
 /// One backward pass with a dual variable per step (PILQR17 Algorithm 1 line 7). At each step
 ///   min_p E[Q_t] + eta_t E KL(p || p_ref)  gives  Sigma^-1 = Sigma_ref^-1 + Quu / eta,
 ///   K = K_ref - Sigma (Quu K_ref + Qux) / eta,  k = k_ref - Sigma (Quu k_ref + qu) / eta;
-/// then V, v are the cost-to-go of the new policy, without KL terms. `choose(t, step_kl)` returns the
-/// DualRoot for step t; because the marginals are the reference's, the divergence at t depends on
-/// eta_t alone once V_{t+1} is known, so the constraint is solved inside the sweep, exactly. A
-/// non-convex Quu needs no special case: the bracket starts at its smallest eigenvalue. `kl_dual` and
-/// `kl` (T) receive the duals and divergences. Fails where `choose` does.
+/// then V, v are the cost-to-go of the new policy, without KL terms. `choose(t, step_kl)` returns
+/// the DualRoot for step t; because the marginals are the reference's, the divergence at t depends
+/// on eta_t alone once V_{t+1} is known, so the constraint is solved inside the sweep, exactly. A
+/// non-convex Quu needs no special case: the bracket starts at its smallest eigenvalue. `kl_dual`
+/// and `kl` (T) receive the duals and divergences. Fails where `choose` does.
 template <int Nx, int Nu, class ChooseDual>
 [[nodiscard]] SweepStatus backward_per_step(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                                             const QuadraticCost<Nx, Nu>& cost,
@@ -211,5 +229,11 @@ template <int Nx, int Nu, class ChooseDual>
   }
   return {};
 }
+
+// Compiled once for sizes known at run time only.
+extern template SweepStatus backward_max_entropy(const LinearGaussianDynamics<>&,
+                                                 const QuadraticCost<>&,
+                                                 const LinearGaussianPolicy<>&, double, double,
+                                                 SweepWorkspace<>&, LinearGaussianPolicy<>&);
 
 }  // namespace pilqr

@@ -29,8 +29,8 @@ enum class KlMarginals {
 struct LqrFlmOptions {
   KlConstraint constraint = KlConstraint::per_step;
   KlMarginals marginals = KlMarginals::updated;  ///< total constraint only
-  /// Per step only: the smallest factor on any variance of the policy in one update, in [0, 1). Keeps
-  /// exploration alive while the mean takes large steps; 0: no floor.
+  /// Per step only: the smallest factor on any variance of the policy in one update, in [0, 1).
+  /// Keeps exploration alive while the mean takes large steps; 0: no floor.
   double min_variance_ratio = 0.8;
   double entropy_weight = 0.0;  ///< total only: weight of an entropy bonus, cost units; >= 0
   double tolerance = 0.01;      ///< total only: |KL - step| accepted, relative to the step
@@ -52,8 +52,8 @@ inline void require_valid(const LqrFlmOptions& o) {
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct LqrFlmResult {
   LinearGaussianPolicy<Nx, Nu> policy;
-  VectorX kl;       ///< divergence from the reference at every step, T
-  VectorX kl_dual;  ///< dual variables, T; all equal under the total constraint
+  VectorX kl;          ///< divergence from the reference at every step, T
+  VectorX kl_dual;     ///< dual variables, T; all equal under the total constraint
   bool active = true;  ///< total: false if KL stays below the step at the smallest dual
   int sweeps = 0;      ///< backward passes made
   Failure failure;
@@ -108,7 +108,8 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
     forward_marginals(dynamics, reference, start, marginals);
   }
   SweepStatus last_failure;
-  // KL of the policy for a dual; infinite where the sweep has no solution, so that the dual is raised.
+  // KL of the policy for a dual; infinite where the sweep has no solution, so that the dual is
+  // raised.
   const auto kl_at = [&](double dual) {
     ++result.sweeps;
     const SweepStatus status = backward_max_entropy(dynamics, cost, reference, dual,
@@ -155,8 +156,9 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
     const double width = high - low;
     if (std::isfinite(log_kl_low) && std::isfinite(log_kl_high)) {
       const double share = (log_kl_low - target) / (log_kl_low - log_kl_high);
-      s = low + std::clamp(share, iteration % 3 == 2 ? 0.5 : 0.02, iteration % 3 == 2 ? 0.5 : 0.98) *
-                    width;
+      s = low +
+          std::clamp(share, iteration % 3 == 2 ? 0.5 : 0.02, iteration % 3 == 2 ? 0.5 : 0.98) *
+              width;
     } else if (low == floor && !std::isfinite(log_kl_low)) {
       s = std::max(s - 2.3, floor);
     } else if (high == ceiling && !std::isfinite(log_kl_high)) {
@@ -176,19 +178,17 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
 
 /// min_p E[cost] under the model, subject to KL(p || reference) <= kl_step: at every step
 /// (PILQR17 Algorithm 1 line 7, one exact backward pass) or in total over the trajectory (LA14
-/// section 3.1, bracketed search for one dual). `reference` is the policy that was sampled, or under
-/// mirror descent the linearised global policy (ML16).
+/// section 3.1, bracketed search for one dual). `reference` is the policy that was sampled, or
+/// under mirror descent the linearised global policy (ML16).
 /// @param kl_step allowed divergence at every step, T entries > 0, nats; their sum is the total.
-/// @param initial_dual total only: where the search starts; the last iteration's dual is a good guess.
-/// Throws InvalidArgument on shapes and options; a numerical failure is reported in the result.
+/// @param initial_dual total only: where the search starts; the last iteration's dual is a good
+/// guess. Throws InvalidArgument on shapes and options; a numerical failure is reported in the
+/// result.
 template <int Nx, int Nu>
-[[nodiscard]] LqrFlmResult<Nx, Nu> lqr_flm_update(const LinearGaussianDynamics<Nx, Nu>& dynamics,
-                                                  const QuadraticCost<Nx, Nu>& cost,
-                                                  const LinearGaussianPolicy<Nx, Nu>& reference,
-                                                  const InitialState<Nx>& start,
-                                                  const VectorX& kl_step,
-                                                  const LqrFlmOptions& options = {},
-                                                  double initial_dual = 1.0) {
+[[nodiscard]] LqrFlmResult<Nx, Nu> lqr_flm_update(
+    const LinearGaussianDynamics<Nx, Nu>& dynamics, const QuadraticCost<Nx, Nu>& cost,
+    const LinearGaussianPolicy<Nx, Nu>& reference, const InitialState<Nx>& start,
+    const VectorX& kl_step, const LqrFlmOptions& options = {}, double initial_dual = 1.0) {
   require_valid(options);
   require_same_shape(dynamics, reference);
   require_same_shape(cost, reference);
@@ -220,5 +220,11 @@ template <int Nx, int Nu>
   }
   return result;
 }
+
+// Compiled once for sizes known at run time only.
+extern template LqrFlmResult<> lqr_flm_update(const LinearGaussianDynamics<>&,
+                                              const QuadraticCost<>&, const LinearGaussianPolicy<>&,
+                                              const InitialState<>&, const VectorX&,
+                                              const LqrFlmOptions&, double);
 
 }  // namespace pilqr

@@ -25,19 +25,18 @@ struct Marginals {
 template <int Nx, int Nu>
 void require_same_shape(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                         const LinearGaussianPolicy<Nx, Nu>& policy) {
-  require(dynamics.steps() == policy.steps() &&
-              (policy.steps() == 1 ||
-               (dynamics.nx() == policy.nx() && dynamics.nu() == policy.nu())),
-          "dynamics have {} steps, nx = {}, nu = {}; the policy {}, {}, {}", dynamics.steps(),
-          dynamics.nx(), dynamics.nu(), policy.steps(), policy.nx(), policy.nu());
+  require(
+      dynamics.steps() == policy.steps() &&
+          (policy.steps() == 1 || (dynamics.nx() == policy.nx() && dynamics.nu() == policy.nu())),
+      "dynamics have {} steps, nx = {}, nu = {}; the policy {}, {}, {}", dynamics.steps(),
+      dynamics.nx(), dynamics.nu(), policy.steps(), policy.nx(), policy.nu());
 }
 template <int Nx, int Nu>
 void require_same_shape(const QuadraticCost<Nx, Nu>& cost,
                         const LinearGaussianPolicy<Nx, Nu>& policy) {
-  require(
-      cost.steps() == policy.steps() && cost.nx() == policy.nx() && cost.nu() == policy.nu(),
-      "the cost model has {} steps, nx = {}, nu = {}; the policy {}, {}, {}", cost.steps(),
-      cost.nx(), cost.nu(), policy.steps(), policy.nx(), policy.nu());
+  require(cost.steps() == policy.steps() && cost.nx() == policy.nx() && cost.nu() == policy.nu(),
+          "the cost model has {} steps, nx = {}, nu = {}; the policy {}, {}, {}", cost.steps(),
+          cost.nx(), cost.nu(), policy.steps(), policy.nx(), policy.nu());
 }
 
 /// Propagates the initial state through policy and dynamics (LA14, supplement; LFDA16 A.1):
@@ -111,5 +110,11 @@ template <int Nx, int Nu>
   }
   return expected;
 }
+
+// Compiled once for sizes known at run time only.
+extern template void forward_marginals(const LinearGaussianDynamics<>&,
+                                       const LinearGaussianPolicy<>&, const InitialState<>&,
+                                       Marginals<>&);
+extern template VectorX expected_costs(const QuadraticCost<>&, const Marginals<>&);
 
 }  // namespace pilqr

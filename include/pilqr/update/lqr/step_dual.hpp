@@ -10,17 +10,19 @@
 namespace pilqr {
 
 /// The KL divergence of a step's update as a function of its dual variable eta:
-///   KL(eta) = 1/2 sum_i [ log(1 + lambda_i/eta) + eta/(eta + lambda_i) - 1 + m_i/(eta + lambda_i)^2 ],
+///   KL(eta) = 1/2 sum_i [ log(1 + lambda_i/eta) + eta/(eta + lambda_i) - 1 + m_i/(eta +
+///   lambda_i)^2 ],
 /// strictly decreasing on eta > max(0, -min lambda) unless it is zero throughout. lambda are the
 /// eigenvalues of L' Quu L and m >= 0 the squared expected gradients in their basis; the dual of
 /// PILQR17 Algorithm 1 line 7 with the marginal of the reference policy.
 ///
-/// With a floor on the variance ratios eta/(eta + lambda_i) (the exact minimiser under the additional
-/// constraint that no variance shrinks further), floored ratios d contribute d - 1 - log d instead.
+/// With a floor on the variance ratios eta/(eta + lambda_i) (the exact minimiser under the
+/// additional constraint that no variance shrinks further), floored ratios d contribute d - 1 - log
+/// d instead.
 template <int Nu = Dynamic>
 struct StepKl {
-  Vector<Nu> lambda;  ///< nu
-  Vector<Nu> m;       ///< nu
+  Vector<Nu> lambda;                ///< nu
+  Vector<Nu> m;                     ///< nu
   double min_variance_ratio = 0.0;  ///< floor on eta/(eta + lambda), in [0, 1)
 
   /// The infimum of admissible duals.
@@ -72,14 +74,13 @@ struct DualRoot {
   bool ok = true;      ///< false: the inputs hold NaN or infinity
 };
 
-/// Solves KL(eta) = kl_step by safeguarded Newton iteration on log KL over log excess, to rounding. A KL
-/// that never reaches kl_step is satisfied, not unconverged: the dual then sits at `min_dual` above the
-/// lower bound, or at the rounding level of the problem if that is larger.
+/// Solves KL(eta) = kl_step by safeguarded Newton iteration on log KL over log excess, to rounding.
+/// A KL that never reaches kl_step is satisfied, not unconverged: the dual then sits at `min_dual`
+/// above the lower bound, or at the rounding level of the problem if that is larger.
 template <int Nu>
 [[nodiscard]] DualRoot solve_step_dual(const StepKl<Nu>& kl, double kl_step, double min_dual) {
   const double bound = kl.lower_bound();
-  const double scale =
-      std::max(kl.lambda.cwiseAbs().maxCoeff(), std::sqrt(kl.m.maxCoeff()));
+  const double scale = std::max(kl.lambda.cwiseAbs().maxCoeff(), std::sqrt(kl.m.maxCoeff()));
   if (!std::isfinite(scale) || !kl.m.allFinite() || !kl.lambda.allFinite()) {
     return {.ok = false};
   }
@@ -94,8 +95,9 @@ template <int Nu>
   if (kl_at_floor <= kl_step) return result(low, kl_at_floor, false);
 
   // Beyond the scale KL falls like (scale / eta)^2.
-  double high = std::max(
-      low + 1.0, std::log(scale) + 0.5 * std::log(static_cast<double>(kl.m.size()) / kl_step) + 1.0);
+  double high =
+      std::max(low + 1.0,
+               std::log(scale) + 0.5 * std::log(static_cast<double>(kl.m.size()) / kl_step) + 1.0);
   while (kl.at(std::exp(high)) > kl_step) high += 2.0;
 
   const double target = std::log(kl_step);

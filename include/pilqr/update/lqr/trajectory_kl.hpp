@@ -11,8 +11,8 @@
 namespace pilqr {
 
 /// E_x KL( policy(. | x_t) || reference(. | x_t) ) for every t under the given marginals of x, T:
-///   1/2 [ ln det S_ref / det S - nu + tr(S_ref^-1 S) + e' S_ref^-1 e + tr(dK' S_ref^-1 dK Sigma_xx) ],
-///   dK = K - K_ref, e = dK mu_x + k - k_ref
+///   1/2 [ ln det S_ref / det S - nu + tr(S_ref^-1 S) + e' S_ref^-1 e + tr(dK' S_ref^-1 dK
+///   Sigma_xx) ], dK = K - K_ref, e = dK mu_x + k - k_ref
 /// (LA14 section 3.1; LFDA16 A.2). Clamped at zero against rounding.
 template <int Nx, int Nu>
 [[nodiscard]] VectorX trajectory_kl(const LinearGaussianPolicy<Nx, Nu>& policy,
@@ -42,13 +42,17 @@ template <int Nx, int Nu>
     L_ref.solveInPlace(e);
     e.noalias() += dK * marginals.mu[t].head(nx);
     dKS.noalias() = dK * marginals.Sigma[t].topLeftCorner(nx, nx);
-    const double log_ratio = log_determinant_from_cholesky(reference.L[t]) -
-                             log_determinant_from_cholesky(policy.L[t]);
-    const double value = 0.5 * (log_ratio - nu + A.squaredNorm() + e.squaredNorm() +
-                                dKS.cwiseProduct(dK).sum());
+    const double log_ratio =
+        log_determinant_from_cholesky(reference.L[t]) - log_determinant_from_cholesky(policy.L[t]);
+    const double value =
+        0.5 * (log_ratio - nu + A.squaredNorm() + e.squaredNorm() + dKS.cwiseProduct(dK).sum());
     kl(t) = value < 0.0 ? 0.0 : value;  // keeps NaN
   }
   return kl;
 }
+
+// Compiled once for sizes known at run time only.
+extern template VectorX trajectory_kl(const LinearGaussianPolicy<>&, const LinearGaussianPolicy<>&,
+                                      const Marginals<>&);
 
 }  // namespace pilqr

@@ -21,7 +21,8 @@ struct Pi2Options {
   bool centered = true;
   /// Damping 0 only: pseudo-samples of the old covariance that are mixed into the scatter.
   double shrinkage = 1.0;
-  /// The smallest factor on a variance per update, so that a single heavy weight cannot collapse it.
+  /// The smallest factor on a variance per update, so that a single heavy weight cannot collapse
+  /// it.
   double min_variance_ratio = 1e-3;
 };
 
@@ -44,13 +45,13 @@ struct Pi2Result {
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
-/// One PI2 step (PI2; PI2-CMA; PILQR17 eq. 2 and Algorithm 1 line 8). The feed-forward controls that
-/// the samples took are s_i = u_i - K x_i = k + L xi_i, so in the coordinates of xi:
+/// One PI2 step (PI2; PI2-CMA; PILQR17 eq. 2 and Algorithm 1 line 8). The feed-forward controls
+/// that the samples took are s_i = u_i - K x_i = k + L xi_i, so in the coordinates of xi:
 ///   w_i ~ exp(-S_i / temperature),  k <- k + L sum_i w_i xi_i,
 ///   scatter = sum_i w_i (xi_i - mean)(xi_i - mean)',  ratio = tr(scatter) / nu,
 ///   Sigma <- Sigma ratio^(1/damping)  or  L scatter L'.  K is kept.
-/// Centred, w_i - 1/N replaces w_i in k, the ratio is taken against the scatter under uniform weights,
-/// and the undamped covariance is L (I + scatter - uniform scatter) L'.
+/// Centred, w_i - 1/N replaces w_i in k, the ratio is taken against the scatter under uniform
+/// weights, and the undamped covariance is L (I + scatter - uniform scatter) L'.
 /// @param policy the policy to improve: the sampled one (PI2 alone) or LQR-FLM's (PILQR).
 /// @param xi the samples' noise, nu x N per step.
 /// @param cost_to_go S, N x T: of the sampled cost (PI2 alone) or of its residual (PILQR).
@@ -77,9 +78,9 @@ template <int Nx, int Nu>
                            .effective_samples = VectorX::Zero(T),
                            .variance_ratio = VectorX::Ones(T),
                            .failure = {}};
-  Vector<Nu> mean(nu);           // sum w xi
-  Vector<Nu> uniform_mean(nu);   // sum xi / N
-  Vector<Nu> shift(nu);          // change of k in the coordinates of xi
+  Vector<Nu> mean(nu);          // sum w xi
+  Vector<Nu> uniform_mean(nu);  // sum xi / N
+  Vector<Nu> shift(nu);         // change of k in the coordinates of xi
   Matrix<Nu, Dynamic> deviation(nu, N);
   Matrix<Nu, Nu> scatter(nu, nu);
   Matrix<Nu, Nu> U(nu, nu);
@@ -142,5 +143,10 @@ template <int Nx, int Nu>
   }
   return result;
 }
+
+// Compiled once for sizes known at run time only.
+extern template Pi2Result<> pi2_update(const LinearGaussianPolicy<>&,
+                                       const Sequence<Dynamic, Dynamic>&, const MatrixX&,
+                                       const VectorX&, const Pi2Options&);
 
 }  // namespace pilqr

@@ -1,0 +1,46 @@
+#pragma once
+/// Interrupted runs: all that training needs to go on as if it had never stopped, bit by bit.
+
+#include <filesystem>
+#include <vector>
+
+#include "pilqr/io/safetensors.hpp"
+#include "pilqr/train/settings.hpp"
+
+namespace pilqr {
+
+/// How far a run is, over all its conditions.
+struct Progress {
+  int iterations = 0;      ///< finished, by every condition
+  long samples_total = 0;  ///< rollouts made
+  long steps_total = 0;    ///< control steps made
+
+  friend bool operator==(const Progress&, const Progress&) = default;
+};
+
+/// The contents of a checkpoint. Condition m has the tensors "condition_m/K", "k" and "L" of its
+/// policy; with a model-based algorithm also "kl_multiplier" [T], "adapt", "lqr_dual",
+/// "expected_cost" and "predicted_cost" (scalars); with a mixture prior also "gmm/batches" (their
+/// number) and, once there are any, "gmm/batch_0" [D, P] .., oldest first, "gmm/log_weights" [K],
+/// "gmm/means" [D, K], "gmm/covariances" [K, D, D] and "gmm/points". The metadata are format
+/// "pilqr.checkpoint", format_version "1", task, algorithm, seed, conditions and the progress.
+/// @param optimizers one per condition of the settings.
+SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& progress,
+                                      const std::vector<AnyOptimizer>& optimizers);
+
+/// The inverse, into optimizers that were made with the run's settings. Throws FileError, beginning
+/// with `path`, if anything is missing, unknown, not valid or of another run; the optimizers are
+/// then as they were.
+Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem::path& path,
+                                     const Settings& settings,
+                                     std::vector<AnyOptimizer>& optimizers);
+
+/// Writes the file atomically. Throws FileError; the file that was there is then untouched.
+void save_checkpoint(const std::filesystem::path& path, const Settings& settings,
+                     const Progress& progress, const std::vector<AnyOptimizer>& optimizers);
+
+/// checkpoint_from_safetensors of a file.
+Progress load_checkpoint(const std::filesystem::path& path, const Settings& settings,
+                         std::vector<AnyOptimizer>& optimizers);
+
+}  // namespace pilqr

@@ -1,0 +1,189 @@
+#include "compare.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "comparison.hpp"
+#include "console.hpp"
+#include "exit_status.hpp"
+#include "interrupt.hpp"
+#include "pilqr/io/atomic_file.hpp"
+#include "threads.hpp"
+#include "train.hpp"
+
+namespace pilqr::command {
+namespace {
+
+constexpr int evaluation_rollouts = 20;
+
+int default_threads() {
+  constexpr int most = 64;
+  return has_threads ? std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, most)
+                     : 1;
+}
+
+/// Trains and evaluates one run, on one thread.
+void do_run(ComparedRun& compared) {
+  const Settings& settings = compared.run.settings;
+  const Task& task = find_task(settings.task);
+  std::vector<AnyOptimizer> optimizers = make_optimizers(task, settings);
+  compared.folder = create_run(compared.folder.path, compared.run, optimizers);
+  RunObserver observer;
+  observer.on_update = [&](const MetricsRow& row) { compared.rows.push_back(row); };
+  const RunOutcome outcome = run_training(compared.folder, settings, {}, optimizers, 1, observer);
+  if (outcome.interrupted) return;
+  compared.failure = outcome.failure;
+  // What the folder holds: after a failure that is the state after the last whole iteration.
+  const PolicyFile saved = load_policy(compared.folder.policy());
+  compared.progress = outcome.progress;
+  compared.progress.samples_total = saved.samples_total;
+  for (std::size_t m = 0; m < settings.conditions.size(); ++m) {
+    const auto evaluate = [&](bool noise) {
+      return evaluate_policy(
+          task, settings, saved.policies[m], settings.conditions[m],
+          {.rollouts = evaluation_rollouts, .seed = settings.seed, .noise = noise});
+    };
+    compared.noiseless.push_back(evaluate(false));
+    compared.noisy.push_back(evaluate(true));
+  }
+}
+
+/// Tells of finished runs in their own order, so that threads do not show.
+class Teller {
+ public:
+  Teller(std::vector<ComparedRun>& runs, bool quiet)
+      : runs_(runs), quiet_(quiet), done_(runs.size(), false), live_(!quiet) {}
+
+  void finished(int i) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    done_[static_cast<std::size_t>(i)] = true;
+    live_.clear();
+    while (next_ < runs_.size() && done_[next_]) tell(runs_[next_++]);
+    const auto count = std::count(done_.begin(), done_.end(), true);
+    live_.show(fmt::format("{} of {} runs done", count, runs_.size()));
+  }
+
+ private:
+  void tell(const ComparedRun& run) const {
+    const Settings& settings = run.run.settings;
+    const auto report = [&](const std::string& what) {
+      print_error(fmt::format("{}: {}", run.folder.path.string(), what));
+    };
+    if (!run.failure.ok()) {
+      report(fmt::format("iteration {} failed: {}", run.progress.iterations + 1,
+                         run.failure.message()));
+    }
+    for (const auto* evaluations : {&run.noiseless, &run.noisy}) {
+      for (const Evaluation& e : *evaluations) {
+        if (!e.failure.ok()) report(fmt::format("evaluation failed: {}", e.failure.message()));
+      }
+    }
+    if (quiet_) return;
+    std::string costs;
+    for (const Evaluation& e : run.noiseless) costs += ' ' + short_number(e.cost_mean);
+    print(fmt::format("{:<8} seed {:<3} final cost{}\n", name(settings.algorithm), settings.seed,
+                      costs));
+  }
+
+  std::vector<ComparedRun>& runs_;
+  bool quiet_;
+  std::mutex mutex_;
+  std::vector<bool> done_;
+  std::size_t next_ = 0;
+  LiveLine live_;
+};
+
+/// All runs of the comparison, algorithm by algorithm.
+std::vector<ComparedRun> plan(const CompareArguments& arguments, const std::filesystem::path& out) {
+  std::vector<ComparedRun> runs;
+  for (const std::string& algorithm : arguments.algorithms) {
+    SettingsRequest request = arguments.settings;
+    request.assignments.push_back(
+        {.origin = "--algorithms " + algorithm, .key = "algorithm", .value = algorithm});
+    const RunSettings run = resolve(request);
+    const std::uint64_t first = run.settings.seed;
+    constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();  // a TOML integer
+    require(first <= most - static_cast<std::uint64_t>(arguments.seeds),
+            "seed {}: too large for {} more", first, arguments.seeds);
+    for (int j = 0; j < arguments.seeds; ++j) {
+      ComparedRun one{.run = run};
+      one.run.settings.seed = first + static_cast<std::uint64_t>(j);
+      one.folder.path = out / algorithm / fmt::format("seed_{}", one.run.settings.seed);
+      runs.push_back(std::move(one));
+    }
+  }
+  return runs;
+}
+
+int run_all(const CompareArguments& arguments, const std::filesystem::path& out, int threads,
+            std::vector<ComparedRun> runs) {
+  {
+    Teller teller(runs, arguments.quiet || arguments.json);
+    with_executor(threads, [&](auto& executor) {
+      executor.run(static_cast<int>(runs.size()), [&] {
+        return [&](int i) {
+          if (interrupted()) return;
+          do_run(runs[static_cast<std::size_t>(i)]);
+          if (!interrupted()) teller.finished(i);
+        };
+      });
+    });
+  }
+  if (interrupted()) {
+    print_error(fmt::format("interrupted; what was trained so far is in {}", out.string()));
+    return exit_interrupted;
+  }
+  std::vector<ComparedAlgorithm> algorithms;
+  int failed = 0;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (i % static_cast<std::size_t>(arguments.seeds) == 0) algorithms.emplace_back();
+    if (!runs[i].failure.ok()) ++failed;
+    algorithms.back().push_back(std::move(runs[i]));
+  }
+  const std::string summary = summary_json(algorithms);
+  write_atomically(out / "summary.json", summary);
+  if (arguments.json) {
+    print(summary);
+  } else {
+    if (!arguments.quiet) print('\n' + summary_table(algorithms) + '\n');
+    print(fmt::format(
+        "Policies: {0}/ALGORITHM/seed_S/policy.safetensors; summary: {0}/summary.json\n",
+        out.string()));
+  }
+  return failed == 0 ? exit_done : exit_failure;
+}
+
+}  // namespace
+
+int compare_command(const CompareArguments& arguments) {
+  constexpr int most_seeds = 100'000;
+  require(arguments.seeds >= 1 && arguments.seeds <= most_seeds, "--seeds {}: expected 1 to {}",
+          arguments.seeds, most_seeds);
+  require(!arguments.algorithms.empty(), "--algorithms: none is named");
+  for (const std::string& algorithm : arguments.algorithms) {
+    require(std::count(arguments.algorithms.begin(), arguments.algorithms.end(), algorithm) == 1,
+            "--algorithms: {} is named twice", in_quotes(algorithm));
+  }
+  const int threads = arguments.threads.value_or(default_threads());
+  require_threads(threads);
+  const std::filesystem::path out = arguments.out.value_or(std::filesystem::path("runs") /
+                                                           ("compare-" + arguments.settings.task));
+  std::vector<ComparedRun> runs = plan(arguments, out);
+  require_free(out);
+  catch_interrupts();
+  // The folder is made with the first run; if that cannot be, the input was bad.
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  require_file(!error, out, "cannot create the folder: {}", error.message());
+  try {
+    return run_all(arguments, out, threads, std::move(runs));
+  } catch (const std::exception& fault) {
+    print_error(fault.what());
+    return exit_failure;
+  }
+}
+
+}  // namespace pilqr::command

@@ -1,0 +1,34 @@
+#pragma once
+/// What a comparison of algorithms found, as JSON and as a table.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "evaluate.hpp"
+#include "metrics.hpp"
+#include "run_folder.hpp"
+
+namespace pilqr::command {
+
+/// One finished run of a comparison.
+struct ComparedRun {
+  RunSettings run;
+  RunFolder folder;
+  std::vector<MetricsRow> rows;  ///< of all iterations and conditions
+  Progress progress;
+  Failure failure;                    ///< what stopped the training, if anything did
+  std::vector<Evaluation> noiseless;  ///< of the last good policies, one per condition
+  std::vector<Evaluation> noisy;      ///< the same with exploration noise
+};
+
+/// The runs of one algorithm, one per seed.
+using ComparedAlgorithm = std::vector<ComparedRun>;
+
+/// summary.json. Depends on the settings alone, not on times, threads or folders.
+std::string summary_json(const std::vector<ComparedAlgorithm>& algorithms);
+
+/// A row per algorithm and condition.
+std::string summary_table(const std::vector<ComparedAlgorithm>& algorithms);
+
+}  // namespace pilqr::command

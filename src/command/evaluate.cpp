@@ -1,0 +1,109 @@
+#include "evaluate.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "console.hpp"
+#include "exit_status.hpp"
+#include "pilqr/model/sample.hpp"
+#include "run_folder.hpp"
+
+namespace pilqr::command {
+
+Evaluation evaluate_policy(const Task& task, const Settings& settings,
+                           const LinearGaussianPolicy<>& policy, int condition,
+                           const EvaluationOptions& options) {
+  Evaluation result{.condition = condition, .rollouts = options.rollouts};
+  AnySystem system = task.system();
+  const auto batch = sample(system, task.cost(condition), policy,
+                            {.samples = options.rollouts,
+                             .seed = options.seed,
+                             .condition = condition,
+                             .noise = settings.noise,
+                             .noiseless = !options.noise,
+                             .purpose = StreamPurpose::evaluation});
+  result.failure = batch.failure;
+  if (!batch.ok()) return result;
+  const VectorX cost = batch.rollouts.total_cost();
+  result.cost_mean = cost.mean();
+  result.cost_std = std::sqrt((cost.array() - cost.mean()).square().mean());
+  int successes = 0;
+  double distance = 0.0;
+  for (int i = 0; i < options.rollouts; ++i) {
+    successes += task.success(batch.rollouts, condition, i) ? 1 : 0;
+    distance += task.distance(batch.rollouts, condition, i);
+  }
+  result.distance_mean = distance / options.rollouts;
+  result.success_rate = static_cast<double>(successes) / options.rollouts;
+  return result;
+}
+
+namespace {
+
+std::string as_json(const PolicyFile& policy, const EvaluationOptions& options,
+                    const std::vector<Evaluation>& evaluations) {
+  nlohmann::ordered_json conditions = nlohmann::ordered_json::array();
+  for (const Evaluation& e : evaluations) {
+    conditions.push_back({{"condition", e.condition},
+                          {"cost_mean", e.cost_mean},
+                          {"cost_std", e.cost_std},
+                          {"distance_mean", e.distance_mean},
+                          {"success_rate", e.success_rate},
+                          {"rollouts", e.rollouts}});
+  }
+  const nlohmann::ordered_json out = {{"task", policy.task},
+                                      {"algorithm", policy.algorithm},
+                                      {"seed", policy.seed},
+                                      {"samples_total", policy.samples_total},
+                                      {"iterations", policy.iteration},
+                                      {"evaluation_seed", options.seed},
+                                      {"noise", options.noise},
+                                      {"conditions", conditions}};
+  return out.dump(2) + '\n';
+}
+
+std::string as_table(const Task& task, const PolicyFile& policy, const EvaluationOptions& options,
+                     const std::vector<Evaluation>& evaluations) {
+  std::string out = fmt::format(
+      "{}, {}, seed {}, after {} iterations and {} rollouts; {} rollouts {} exploration noise\n"
+      "distance: {}\n{:>9} {:>11} ± {:<10} {:>9} {:>8}\n",
+      policy.task, policy.algorithm, policy.seed, policy.iteration, policy.samples_total,
+      options.rollouts, options.noise ? "with" : "without", task.distance_text, "condition",
+      "cost mean", "std", "distance", "success");
+  for (const Evaluation& e : evaluations) {
+    out += fmt::format("{:>9} {:>11} ± {:<10} {:>9} {:>8}\n", e.condition,
+                       short_number(e.cost_mean), short_number(e.cost_std),
+                       short_number(e.distance_mean), percent(e.success_rate));
+  }
+  return out;
+}
+
+}  // namespace
+
+int evaluate_command(const EvaluateArguments& arguments) {
+  constexpr int most = 1'000'000;
+  require(arguments.rollouts >= 1 && arguments.rollouts <= most, "--rollouts {}: expected 1 to {}",
+          arguments.rollouts, most);
+  const TrainedRun trained = load_trained({arguments.folder});
+  const Settings& settings = trained.run.settings;
+  const Task& task = find_task(settings.task);
+  const EvaluationOptions options{.rollouts = arguments.rollouts,
+                                  .seed = arguments.seed.value_or(settings.seed),
+                                  .noise = arguments.noise};
+  std::vector<Evaluation> evaluations;
+  for (std::size_t m = 0; m < settings.conditions.size(); ++m) {
+    evaluations.push_back(evaluate_policy(task, settings, trained.policy.policies[m],
+                                          settings.conditions[m], options));
+    const Failure& failure = evaluations.back().failure;
+    if (!failure.ok()) {
+      print_error(fmt::format("evaluation failed: {}", failure.message()));
+      return exit_failure;
+    }
+  }
+  print(arguments.json ? as_json(trained.policy, options, evaluations)
+                       : as_table(task, trained.policy, options, evaluations));
+  return exit_done;
+}
+
+}  // namespace pilqr::command

@@ -1,0 +1,12 @@
+#pragma once
+/// Ctrl-C and SIGTERM.
+
+namespace pilqr::command {
+
+/// From now on the first signal only sets interrupted(); the second ends the program with status
+/// 130.
+void catch_interrupts();
+
+[[nodiscard]] bool interrupted();
+
+}  // namespace pilqr::command

@@ -1,0 +1,217 @@
+/// The pilqr command: its arguments and exit statuses.
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <new>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compare.hpp"
+#include "console.hpp"
+#include "evaluate.hpp"
+#include "exit_status.hpp"
+#include "list_tasks.hpp"
+#include "pilqr/io/tensors.hpp"
+#include "train.hpp"
+
+namespace pilqr::command {
+namespace {
+
+/// The value of a flag as a number. Throws InvalidArgument.
+template <class Number>
+std::optional<Number> number(const char* flag, const std::optional<std::string>& text) {
+  if (!text) return {};
+  Number value{};
+  require(TensorReader::parse_number(*text, value), "{} {}: expected an integer", flag, *text);
+  return value;
+}
+
+/// Parts between commas.
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == ',') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+/// The options that train and compare share.
+struct TrainingOptions {
+  std::optional<std::string> task, algorithm, seed, samples, iterations, conditions, config, out,
+      threads;
+  std::vector<std::string> sets;
+  bool quiet = false;
+
+  void add(CLI::App& app, const char* default_threads, const char* default_out) {
+    app.add_option("TASK", task, "A task of `pilqr tasks`");
+    app.add_option("--seed", seed, "Everything random follows from it")->type_name("S");
+    app.add_option("--samples", samples, "Rollouts per iteration and condition")->type_name("N");
+    app.add_option("--iterations", iterations, "Iterations in total")->type_name("I");
+    app.add_option("--conditions", conditions, "The task's conditions to train")
+        ->type_name("0,1,..");
+    app.add_option("--config", config, "Settings as in a run's config.toml")->type_name("F.toml");
+    app.add_option("--set", sets, "One setting of config.toml, for example noise.width=2")
+        ->type_name("key=value")
+        ->allow_extra_args(false);
+    app.add_option("--out", out, fmt::format("Folder, new or empty [{}]", default_out))
+        ->type_name("DIR");
+    app.add_option("--threads", threads, fmt::format("Threads [{}]", default_threads))
+        ->type_name("n");
+    app.add_flag("--quiet", quiet, "Only errors and a last line");
+  }
+
+  /// Flags win over --set, --set over the file.
+  [[nodiscard]] SettingsRequest request() const {
+    require(task.has_value(), "TASK is missing, see pilqr tasks");
+    (void)find_task(*task);
+    SettingsRequest request{.task = *task};
+    if (config) request.file = *config;
+    for (const std::string& text : sets) request.assignments.push_back(parse_set(text));
+    const auto flag = [&](const char* key, const std::optional<std::string>& text) {
+      if (!text) return;
+      const bool list = std::string(key) == "conditions";
+      request.assignments.push_back({.origin = fmt::format("--{} {}", key, *text),
+                                     .key = key,
+                                     .value = list ? '[' + *text + ']' : *text});
+    };
+    flag("algorithm", algorithm);
+    flag("seed", seed);
+    flag("samples", samples);
+    flag("iterations", iterations);
+    flag("conditions", conditions);
+    return request;
+  }
+};
+
+struct CommandLine {
+  CLI::App app{"Learns time-varying linear-Gaussian policies by PILQR, LQR-FLM or PI2.", "pilqr"};
+
+  bool tasks_json = false;
+  TrainingOptions train;
+  std::optional<std::string> resume;
+  TrainingOptions compare;
+  std::optional<std::string> algorithms, seeds;
+  bool compare_json = false;
+  std::string folder;
+  std::optional<std::string> rollouts, evaluation_seed;
+  bool noise = false;
+  bool evaluate_json = false;
+
+  CommandLine() {
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "pilqr " PILQR_VERSION);
+    app.footer(
+        "Exit status: 0 done, 1 stopped on a failure, 2 wrong usage or bad input, 130 "
+        "interrupted.\n"
+        "Ctrl-C finishes the iteration and saves; a second one ends at once.");
+
+    auto* tasks = app.add_subcommand("tasks", "List the tasks");
+    tasks->add_flag("--json", tasks_json, "As JSON");
+
+    auto* training = app.add_subcommand("train", "Train a policy, or go on with a run");
+    train.add(*training, "1", "runs/TASK-ALGORITHM-seedS");
+    training->add_option("--algorithm", train.algorithm, "pilqr, lqr_flm or pi2 [pilqr]")
+        ->type_name("A");
+    training
+        ->add_option("--resume", resume,
+                     "Go on with the run in this folder; only --iterations, "
+                     "--threads and --quiet go with it")
+        ->type_name("DIR");
+    training->footer(
+        "Settings: the task's defaults, the preset (--set preset=paper), --config, --set and "
+        "flags,\n"
+        "later ones win. The run folder gets config.toml with all of them, metrics.jsonl,\n"
+        "policy.safetensors and checkpoint/, saved after every iteration.");
+
+    auto* comparing = app.add_subcommand("compare", "Train several algorithms over several seeds");
+    compare.add(*comparing, "one per core", "runs/compare-TASK");
+    comparing->add_option("--algorithms", algorithms, "[pilqr,lqr_flm,pi2]")->type_name("A,B,..");
+    comparing->add_option("--seeds", seeds, "Number of seeds, from --seed or 0 on [5]")
+        ->type_name("K");
+    comparing->add_flag("--json", compare_json, "Print the summary as JSON, nothing else");
+    comparing->footer("The runs are in DIR/ALGORITHM/seed_S, the statistics in DIR/summary.json.");
+
+    auto* evaluating = app.add_subcommand("evaluate", "Run a trained policy's mean");
+    evaluating->add_option("DIR", folder, "A run folder")->required();
+    evaluating->add_option("--rollouts", rollouts, "Rollouts per condition [20]")->type_name("R");
+    evaluating->add_option("--seed", evaluation_seed, "Of the evaluation [the run's]")
+        ->type_name("S");
+    evaluating->add_flag("--noise", noise, "With exploration noise");
+    evaluating->add_flag("--json", evaluate_json, "As JSON");
+  }
+
+  int run() const {
+    if (app.got_subcommand("tasks")) return list_tasks_command(tasks_json);
+    if (app.got_subcommand("train")) return run_train();
+    if (app.got_subcommand("compare")) return run_compare();
+    return evaluate_command(
+        {.folder = folder,
+         .rollouts = number<int>("--rollouts", rollouts).value_or(EvaluateArguments{}.rollouts),
+         .seed = number<std::uint64_t>("--seed", evaluation_seed),
+         .noise = noise,
+         .json = evaluate_json});
+  }
+
+ private:
+  [[nodiscard]] int run_train() const {
+    TrainArguments arguments{.threads = number<int>("--threads", train.threads).value_or(1),
+                             .quiet = train.quiet};
+    if (resume) {
+      require(!train.task && !train.algorithm && !train.seed && !train.samples &&
+                  !train.conditions && !train.config && !train.out && train.sets.empty(),
+              "--resume {}: takes task and settings from the folder, besides --iterations",
+              *resume);
+      arguments.resume = *resume;
+      arguments.iterations = number<int>("--iterations", train.iterations);
+    } else {
+      arguments.settings = train.request();
+      if (train.out) arguments.out = *train.out;
+    }
+    return train_command(arguments);
+  }
+
+  [[nodiscard]] int run_compare() const {
+    CompareArguments arguments{.settings = compare.request(),
+                               .threads = number<int>("--threads", compare.threads),
+                               .json = compare_json,
+                               .quiet = compare.quiet};
+    if (algorithms) arguments.algorithms = split(*algorithms);
+    arguments.seeds = number<int>("--seeds", seeds).value_or(arguments.seeds);
+    if (compare.out) arguments.out = *compare.out;
+    return compare_command(arguments);
+  }
+};
+
+int run(int argc, char** argv) {
+  CommandLine line;
+  try {
+    line.app.parse(argc, argv);
+    return line.run();
+  } catch (const CLI::Success& help) {
+    return line.app.exit(help);
+  } catch (const CLI::Error& error) {
+    print_error(fmt::format("{}, see pilqr --help", error.what()));
+  } catch (const std::bad_alloc&) {
+    print_error("out of memory");
+    return exit_failure;
+  } catch (const std::exception& error) {
+    print_error(error.what());
+  }
+  return exit_bad_input;
+}
+
+}  // namespace
+}  // namespace pilqr::command
+
+int main(int argc, char** argv) {
+  using namespace pilqr::command;
+  const int status = run(argc, argv);
+  if (output_arrived()) return status;
+  print_error("cannot write to the standard output");
+  return status == exit_done ? exit_failure : status;
+}

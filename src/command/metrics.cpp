@@ -1,0 +1,115 @@
+#include "metrics.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "pilqr/io/atomic_file.hpp"
+
+namespace pilqr::command {
+
+MetricsRow describe_update(const IterationRecord& record, const Rollouts<>& rollouts,
+                           const Task& task, const Progress& before) {
+  MetricsRow row{.record = record};
+  const int N = rollouts.samples();
+  row.samples_total = before.samples_total + N;
+  row.steps_total = before.steps_total + long{N} * rollouts.steps();
+  if (std::isnan(record.report.cost_mean)) return row;  // a rollout failed
+  int successes = 0;
+  double distance = 0.0;
+  for (int i = 0; i < N; ++i) {
+    successes += task.success(rollouts, record.condition, i) ? 1 : 0;
+    distance += task.distance(rollouts, record.condition, i);
+  }
+  row.success_rate = static_cast<double>(successes) / N;
+  row.distance_mean = distance / N;
+  return row;
+}
+
+std::string to_line(const MetricsRow& row) {
+  const UpdateReport& report = row.record.report;
+  const nlohmann::ordered_json line = {
+      {"iteration", row.record.iteration},
+      {"condition", row.record.condition},
+      {"samples_total", row.samples_total},
+      {"steps_total", row.steps_total},
+      {"cost_mean", report.cost_mean},
+      {"cost_std", report.cost_std},
+      {"cost_min", report.cost_min},
+      {"cost_model_mean", report.cost_model_mean},
+      {"residual_ratio", report.residual_ratio},
+      {"kl_step_mean", report.kl_step_mean},
+      {"kl_mean", report.kl_mean},
+      {"temperature_mean", report.temperature_mean},
+      {"effective_samples_min", report.effective_samples_min},
+      {"success_rate", row.success_rate},
+      {"distance_mean", row.distance_mean},
+      {"seconds_rollout", row.record.seconds_rollout},
+      {"seconds_update", row.record.seconds_update},
+      {"status", name(report.failure.kind)},
+  };
+  return line.dump() + '\n';
+}
+
+std::string finished_lines(const std::filesystem::path& path, int iterations,
+                           const std::vector<int>& conditions) {
+  const std::string text = read_file(path);
+  std::size_t end = 0;
+  int number = 0;
+  for (int iteration = 0; iteration < iterations; ++iteration) {
+    for (const int condition : conditions) {
+      ++number;
+      const std::size_t stop = text.find('\n', end);
+      const auto line = stop == std::string::npos
+                            ? nlohmann::json()
+                            : nlohmann::json::parse(
+                                  text.begin() + static_cast<std::ptrdiff_t>(end),
+                                  text.begin() + static_cast<std::ptrdiff_t>(stop), nullptr, false);
+      require_file(line.is_object() && line.value("iteration", nlohmann::json()) == iteration &&
+                       line.value("condition", nlohmann::json()) == condition,
+                   path, "line {} is not that of iteration {}, condition {}", number, iteration,
+                   condition);
+      end = stop + 1;
+    }
+  }
+  return text.substr(0, end);
+}
+
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& path, const char* what) {
+  throw FileError(path, fmt::format("{}: {}", what, std::generic_category().message(errno)));
+}
+
+}  // namespace
+
+LineWriter::LineWriter(std::filesystem::path path)
+    : path_(std::move(path)),
+      fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+  if (fd_ < 0) fail(path_, "cannot open");
+}
+
+LineWriter::~LineWriter() {
+  ::close(fd_);
+}
+
+void LineWriter::append(const std::string& line) {
+  std::string_view rest = line;
+  while (!rest.empty()) {
+    const ssize_t written = ::write(fd_, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(path_, "cannot write");
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void LineWriter::sync() {
+  if (::fsync(fd_) != 0 && errno != EINVAL) fail(path_, "cannot write to disk");
+}
+
+}  // namespace pilqr::command

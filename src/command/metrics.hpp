@@ -1,0 +1,54 @@
+#pragma once
+/// metrics.jsonl: a line per iteration and condition.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "pilqr/systems/task.hpp"
+#include "pilqr/train/checkpoint.hpp"
+#include "pilqr/train/trainer.hpp"
+
+namespace pilqr::command {
+
+/// One line. Numbers that there are none of are NaN, null in the file.
+struct MetricsRow {
+  IterationRecord record{};
+  long samples_total = 0;  ///< rollouts made so far in the run, over all its conditions
+  long steps_total = 0;    ///< control steps made so far, likewise
+  double success_rate = UpdateReport::none;   ///< of the iteration's samples, noise included
+  double distance_mean = UpdateReport::none;  ///< of the iteration's samples, m
+};
+
+/// @param rollouts what the update used; not looked at if a rollout failed.
+/// @param before the run's progress without this batch.
+MetricsRow describe_update(const IterationRecord& record, const Rollouts<>& rollouts,
+                           const Task& task, const Progress& before);
+
+/// The line, with its end.
+std::string to_line(const MetricsRow& row);
+
+/// The part of metrics.jsonl that a run with these conditions has written in its first `iterations`
+/// iterations. Throws FileError if it is not all there.
+std::string finished_lines(const std::filesystem::path& path, int iterations,
+                           const std::vector<int>& conditions);
+
+/// Appends lines to a file, each in the system's hands when append() returns.
+class LineWriter {
+ public:
+  /// Creates the file if there is none. Throws FileError.
+  explicit LineWriter(std::filesystem::path path);
+  ~LineWriter();
+  LineWriter(const LineWriter&) = delete;
+  LineWriter& operator=(const LineWriter&) = delete;
+
+  void append(const std::string& line);
+  /// Returns when everything is on the disk.
+  void sync();
+
+ private:
+  std::filesystem::path path_;
+  int fd_ = -1;
+};
+
+}  // namespace pilqr::command

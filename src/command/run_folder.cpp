@@ -1,0 +1,116 @@
+#include "run_folder.hpp"
+
+#include <fmt/ranges.h>
+
+#include <system_error>
+#include <utility>
+
+#include "metrics.hpp"
+#include "pilqr/io/atomic_file.hpp"
+
+namespace pilqr::command {
+
+namespace fs = std::filesystem;
+
+void require_free(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) {
+    require_file(status.type() == fs::file_type::not_found, path, "{}", error.message());
+    return;
+  }
+  require_file(fs::is_directory(status), path, "exists and is not a folder");
+  const bool empty = fs::is_empty(path, error);
+  require_file(!error, path, "{}", error.message());
+  require_file(empty, path, "exists and is not empty, choose another folder with --out");
+}
+
+std::vector<AnyOptimizer> make_optimizers(const Task& task, const Settings& settings) {
+  std::vector<AnyOptimizer> optimizers;
+  for (const int condition : settings.conditions) {
+    optimizers.emplace_back(settings, task.initial_policy(condition));
+  }
+  return optimizers;
+}
+
+namespace {
+
+PolicyFile policy_file(const Settings& settings, const Progress& progress,
+                       const std::vector<AnyOptimizer>& optimizers) {
+  PolicyFile file{.task = settings.task,
+                  .algorithm = name(settings.algorithm),
+                  .dt = find_task(settings.task).dt,
+                  .seed = settings.seed,
+                  .samples_total = progress.samples_total,
+                  .iteration = progress.iterations,
+                  .conditions = settings.conditions};
+  for (const AnyOptimizer& optimizer : optimizers) file.policies.push_back(optimizer.policy());
+  return file;
+}
+
+RunSettings load_settings(const RunFolder& folder) {
+  std::error_code error;
+  require_file(fs::is_directory(folder.path, error), folder.path, "is not a run folder");
+  return resolve({.file = folder.config()});
+}
+
+}  // namespace
+
+void save_run(const RunFolder& folder, const Settings& settings, const Progress& progress,
+              const std::vector<AnyOptimizer>& optimizers) {
+  save_policy(folder.policy(), policy_file(settings, progress, optimizers));
+  save_checkpoint(folder.checkpoint(), settings, progress, optimizers);
+}
+
+RunFolder create_run(const fs::path& path, const RunSettings& run,
+                     const std::vector<AnyOptimizer>& optimizers) {
+  require_free(path);
+  RunFolder folder{path};
+  std::error_code error;
+  fs::create_directories(folder.checkpoint().parent_path(), error);
+  require_file(!error, path, "cannot create the folder: {}", error.message());
+  write_atomically(folder.config(), to_toml(run));
+  write_atomically(folder.metrics(), "");
+  save_run(folder, run.settings, {}, optimizers);
+  return folder;
+}
+
+SavedRun load_run(const RunFolder& folder) {
+  SavedRun saved{.run = load_settings(folder), .optimizers = {}, .progress = {}};
+  const Settings& settings = saved.run.settings;
+  saved.optimizers = make_optimizers(find_task(settings.task), settings);
+  saved.progress = load_checkpoint(folder.checkpoint(), settings, saved.optimizers);
+  (void)finished_lines(folder.metrics(), saved.progress.iterations, settings.conditions);
+  return saved;
+}
+
+void rewind_run(const RunFolder& folder, const SavedRun& saved) {
+  write_atomically(folder.config(), to_toml(saved.run));
+  write_atomically(folder.metrics(), finished_lines(folder.metrics(), saved.progress.iterations,
+                                                    saved.run.settings.conditions));
+  save_policy(folder.policy(), policy_file(saved.run.settings, saved.progress, saved.optimizers));
+}
+
+TrainedRun load_trained(const RunFolder& folder) {
+  TrainedRun trained{.run = load_settings(folder), .policy = load_policy(folder.policy())};
+  const Settings& s = trained.run.settings;
+  const PolicyFile& file = trained.policy;
+  const auto same = [&](const auto& found, const auto& expected, const char* what) {
+    require_file(found == expected, folder.policy(), "{} is {}, {} has {}", what, found,
+                 folder.config().string(), expected);
+  };
+  same(file.task, s.task, "task");
+  same(file.algorithm, std::string(name(s.algorithm)), "algorithm");
+  same(file.seed, s.seed, "seed");
+  same(fmt::format("{}", fmt::join(file.conditions, ",")),
+       fmt::format("{}", fmt::join(s.conditions, ",")), "list of conditions");
+  const Task& task = find_task(s.task);
+  const LinearGaussianPolicy<>& policy = file.policies.front();
+  require_file(policy.nx() == task.nx && policy.nu() == task.nu && policy.steps() == task.steps,
+               folder.policy(),
+               "the policy has nx = {}, nu = {}, {} steps, the task {} has {}, {}, {}", policy.nx(),
+               policy.nu(), policy.steps(), task.name, task.nx, task.nu, task.steps);
+  return trained;
+}
+
+}  // namespace pilqr::command

@@ -1,0 +1,351 @@
+#include "settings_file.hpp"
+
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <sstream>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "pilqr/io/atomic_file.hpp"
+
+namespace pilqr::command {
+namespace {
+
+/// visit(key, field) for every setting there is, in the order of config.toml: the one table that
+/// reading, --set and writing go by.
+template <class Run, class Visit>
+void for_each_setting(Run& run, Visit&& visit) {
+  auto& s = run.settings;
+  visit("task", s.task);
+  visit("algorithm", s.algorithm);
+  visit("preset", run.preset);
+  visit("seed", s.seed);
+  visit("samples", s.samples);
+  visit("iterations", s.iterations);
+  visit("conditions", s.conditions);
+  visit("noise.width", s.noise.width);
+  visit("noise.antithetic", s.noise.antithetic);
+  visit("fit.ridge", s.model.fit.ridge);
+  visit("fit.prior", run.prior);
+  visit("gmm.max_clusters", run.gmm.max_clusters);
+  visit("gmm.min_points_per_cluster", run.gmm.min_points_per_cluster);
+  visit("gmm.max_points", run.gmm.max_points);
+  visit("gmm.strength", run.gmm.strength);
+  visit("replay.range", s.replay.range);
+  visit("kl_step.rule", s.kl_rule);
+  visit("kl_step.base_first", s.kl_step.base_first);
+  visit("kl_step.base_last", s.kl_step.base_last);
+  visit("kl_step.min_multiplier_first", s.kl_step.min_multiplier_first);
+  visit("kl_step.min_multiplier_last", s.kl_step.min_multiplier_last);
+  visit("kl_step.max_multiplier_first", s.kl_step.max_multiplier_first);
+  visit("kl_step.max_multiplier_last", s.kl_step.max_multiplier_last);
+  visit("kl_step.ratio_to_increase", s.kl_step.ratio_to_increase);
+  visit("kl_step.ratio_to_decrease", s.kl_step.ratio_to_decrease);
+  visit("lqr_flm.constraint", s.lqr_flm.constraint);
+  visit("lqr_flm.marginals", s.lqr_flm.marginals);
+  visit("lqr_flm.min_variance_ratio", s.lqr_flm.min_variance_ratio);
+  visit("lqr_flm.entropy_weight", s.lqr_flm.entropy_weight);
+  visit("lqr_flm.tolerance", s.lqr_flm.tolerance);
+  visit("lqr_flm.min_dual", s.lqr_flm.min_dual);
+  visit("lqr_flm.max_dual", s.lqr_flm.max_dual);
+  visit("temperature.kl_step", s.temperature.kl_step);
+  visit("temperature.min_temperature", s.temperature.min_temperature);
+  visit("temperature.source", s.temperature_source);
+  visit("pi2.covariance_damping", s.pi2.covariance_damping);
+  visit("pi2.centered", s.pi2.centered);
+  visit("pi2.shrinkage", s.pi2.shrinkage);
+  visit("pi2.min_variance_ratio", s.pi2.min_variance_ratio);
+}
+
+/// The names of a choice's values.
+template <class Choice>
+struct Named {
+  const char* name;
+  Choice value;
+};
+constexpr auto choices(Algorithm) {
+  return std::array{Named<Algorithm>{"pilqr", Algorithm::pilqr},
+                    Named<Algorithm>{"lqr_flm", Algorithm::lqr_flm},
+                    Named<Algorithm>{"pi2", Algorithm::pi2}};
+}
+constexpr auto choices(Preset) {
+  return std::array{Named<Preset>{"default", Preset::standard},
+                    Named<Preset>{"paper", Preset::paper}};
+}
+constexpr auto choices(Prior) {
+  return std::array{Named<Prior>{"none", Prior::none}, Named<Prior>{"gmm", Prior::gmm}};
+}
+constexpr auto choices(KlRule) {
+  return std::array{Named<KlRule>{"improvement", KlRule::improvement},
+                    Named<KlRule>{"residual", KlRule::residual}};
+}
+constexpr auto choices(KlConstraint) {
+  return std::array{Named<KlConstraint>{"per_step", KlConstraint::per_step},
+                    Named<KlConstraint>{"total", KlConstraint::total}};
+}
+constexpr auto choices(KlMarginals) {
+  return std::array{Named<KlMarginals>{"updated", KlMarginals::updated},
+                    Named<KlMarginals>{"reference", KlMarginals::reference}};
+}
+constexpr auto choices(TemperatureSource) {
+  return std::array{Named<TemperatureSource>{"sampled", TemperatureSource::sampled},
+                    Named<TemperatureSource>{"residual", TemperatureSource::residual}};
+}
+
+/// True if a setting of this type is written as text in quotes.
+template <class Field>
+constexpr bool is_text = std::is_same_v<Field, std::string> || std::is_enum_v<Field>;
+
+/// Reads a value into a setting; what it should have been, or nothing if it is.
+template <class Field>
+std::string read(const toml::node& node, Field& field) {
+  if constexpr (std::is_same_v<Field, bool>) {
+    if (!node.is_boolean()) return "true or false";
+    field = **node.as_boolean();
+  } else if constexpr (std::is_integral_v<Field>) {
+    if (!node.is_integer()) return "an integer";
+    const std::int64_t value = **node.as_integer();
+    if (std::cmp_less(value, std::numeric_limits<Field>::min()) ||
+        std::cmp_greater(value, std::numeric_limits<Field>::max())) {
+      return fmt::format("an integer from {} to {}", std::numeric_limits<Field>::min(),
+                         std::min<std::uint64_t>(std::numeric_limits<Field>::max(),
+                                                 std::numeric_limits<std::int64_t>::max()));
+    }
+    field = static_cast<Field>(value);
+  } else if constexpr (std::is_floating_point_v<Field>) {
+    if (!node.is_number() || std::isnan(*node.value<double>())) return "a number";
+    field = *node.value<double>();
+  } else if constexpr (std::is_same_v<Field, std::string>) {
+    if (!node.is_string()) return "text in quotes";
+    field = **node.as_string();
+  } else if constexpr (std::is_enum_v<Field>) {
+    std::string names;
+    for (const auto& [name, value] : choices(Field{})) {
+      if (node.is_string() && **node.as_string() == name) {
+        field = value;
+        return {};
+      }
+      names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", name);
+    }
+    return "one of " + names;
+  } else {
+    const toml::array* list = node.as_array();
+    Field numbers;
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+      int number = 0;
+      if (!read((*list)[i], number).empty()) list = nullptr;
+      numbers.push_back(number);
+    }
+    if (list == nullptr) return "a list of integers like [0, 1]";
+    field = std::move(numbers);
+  }
+  return {};
+}
+
+template <class Field>
+std::string write(const Field& field) {
+  if constexpr (std::is_floating_point_v<Field>) {
+    std::string text = fmt::format("{}", field);  // the shortest that reads back the same
+    if (text.find_first_of(".en") == std::string::npos) text += ".0";
+    return text;
+  } else if constexpr (std::is_same_v<Field, std::string>) {
+    return fmt::format("\"{}\"", field);
+  } else if constexpr (std::is_enum_v<Field>) {
+    for (const auto& [name, value] : choices(Field{})) {
+      if (value == field) return fmt::format("\"{}\"", name);
+    }
+    throw InvalidArgument("a choice without a name");
+  } else if constexpr (std::is_same_v<Field, std::vector<int>>) {
+    return fmt::format("[{}]", fmt::join(field, ", "));
+  } else {
+    return fmt::format("{}", field);
+  }
+}
+
+/// One setting with a value that has been parsed.
+struct Value {
+  std::string origin;  ///< begins messages: "--set samples=5", "my.toml: samples"
+  std::string key;
+  const toml::node* node;
+  toml::table owner{};  ///< holds the node if it is not part of a file
+};
+
+std::string text_of(const toml::node& node) {
+  std::ostringstream out;
+  out << toml::node_view<const toml::node>(node);
+  return in_quotes(out.str());
+}
+
+void assign(RunSettings& run, const Value& value) {
+  bool known = false;
+  for_each_setting(run, [&](std::string_view key, auto& field) {
+    if (key != value.key) return;
+    known = true;
+    const std::string expected = read(*value.node, field);
+    require(expected.empty(), "{}: expected {}, not {}", value.origin, expected,
+            text_of(*value.node));
+  });
+  require(known, "{}: unknown setting", value.origin);
+}
+
+toml::table parse(std::string_view text, const std::string& origin) {
+  try {
+    return toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    throw InvalidArgument(fmt::format("{}: line {}: {}", origin, error.source().begin.line,
+                                      std::string(error.description())));
+  }
+}
+
+void require_section(const std::string& section, const std::string& origin) {
+  const std::vector<std::string> keys = setting_keys();
+  require(std::any_of(keys.begin(), keys.end(),
+                      [&](const std::string& key) { return key.rfind(section + '.', 0) == 0; }),
+          "{}: {}: unknown section", origin, section);
+}
+
+void flatten(const toml::table& table, const std::string& file, const std::string& prefix,
+             std::vector<Value>& out) {
+  for (const auto& [name, node] : table) {
+    const std::string key = prefix + std::string(name.str());
+    if (const toml::table* section = node.as_table()) {
+      require_section(key, file);
+      flatten(*section, file, key + '.', out);
+    } else {
+      out.push_back({.origin = fmt::format("{}: {}", file, key), .key = key, .node = &node});
+    }
+  }
+}
+
+/// The value of an assignment. Text may stand without quotes where a setting is text.
+Value parse_value(const Assignment& assignment) {
+  bool text = false;
+  RunSettings any;
+  for_each_setting(any, [&](std::string_view key, auto& field) {
+    if (key == assignment.key) text = is_text<std::decay_t<decltype(field)>>;
+  });
+  Value value{.origin = assignment.origin, .key = assignment.key, .node = nullptr};
+  const bool quoted = assignment.value.find_first_of("\"'") == 0;
+  if (text && !quoted) {
+    value.owner.insert("value", assignment.value);
+  } else {
+    require(
+        !assignment.value.empty() && assignment.value.find_first_of("\n\r#") == std::string::npos,
+        "{}: expected a value", assignment.origin);
+    try {
+      value.owner = toml::parse("value = " + assignment.value);
+    } catch (const toml::parse_error&) {
+      throw InvalidArgument(
+          fmt::format("{}: {} is not a value", assignment.origin, in_quotes(assignment.value)));
+    }
+  }
+  value.node = value.owner.get("value");
+  return value;
+}
+
+void require_task(const std::string& name, const std::string& origin) {
+  try {
+    (void)find_task(name);
+  } catch (const InvalidArgument& error) {
+    throw InvalidArgument(fmt::format("{}: {}", origin, error.what()));
+  }
+}
+
+/// The message of what is not valid in these settings, or nothing.
+std::string fault(RunSettings run, const Task& task) {
+  try {
+    require_valid(run.gmm);
+    require_valid(run.settings, task);
+    return {};
+  } catch (const InvalidArgument& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
+
+Assignment parse_set(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  require(equals != std::string::npos && equals > 0, "--set {}: expected key=value", text);
+  return {
+      .origin = "--set " + text, .key = text.substr(0, equals), .value = text.substr(equals + 1)};
+}
+
+RunSettings resolve(const SettingsRequest& request) {
+  toml::table file;
+  std::vector<Value> values;
+  if (request.file) {
+    file = parse(read_file(*request.file), request.file->string());
+    flatten(file, request.file->string(), "", values);
+  }
+  for (const Assignment& assignment : request.assignments) {
+    values.push_back(parse_value(assignment));
+  }
+
+  // What the defaults depend on comes first.
+  RunSettings named;
+  named.settings.task = request.task;
+  for (const Value& value : values) {
+    if (value.key != "task" && value.key != "algorithm" && value.key != "preset") continue;
+    assign(named, value);
+    require(request.task.empty() || named.settings.task == request.task,
+            "{}: is {}, but the command line names {}", value.origin,
+            in_quotes(named.settings.task), in_quotes(request.task));
+    if (value.key == "task") require_task(named.settings.task, value.origin);
+  }
+  require(!named.settings.task.empty(), "{}: task: is missing",
+          request.file ? request.file->string() : "settings");
+  const Task& task = find_task(named.settings.task);
+
+  RunSettings run;
+  run.preset = named.preset;
+  run.settings = default_settings(task, named.settings.algorithm);
+  if (run.preset == Preset::paper) apply_paper_preset(run.settings);
+  if (run.settings.model.gmm) {
+    run.prior = Prior::gmm;
+    run.gmm = *run.settings.model.gmm;
+  }
+  // Of values that are wrong together, the one that made them so is named.
+  std::string culprit;
+  std::string wrong = fault(run, task);
+  for (const Value& value : values) {
+    assign(run, value);
+    const std::string now = fault(run, task);
+    if (!now.empty() && wrong.empty()) culprit = value.origin + ": ";
+    wrong = now;
+  }
+  require(wrong.empty(), "{}{}", culprit, wrong);
+  run.settings.model.gmm =
+      run.prior == Prior::gmm ? std::optional<GmmPriorOptions>(run.gmm) : std::nullopt;
+  return run;
+}
+
+std::string to_toml(const RunSettings& run) {
+  std::string out;
+  std::string section;
+  for_each_setting(run, [&](std::string_view key, const auto& field) {
+    const std::size_t dot = key.find('.');
+    if (dot != std::string_view::npos && key.substr(0, dot) != section) {
+      section = key.substr(0, dot);
+      out += fmt::format("\n[{}]\n", section);
+    }
+    out += fmt::format("{} = {}\n", dot == std::string_view::npos ? key : key.substr(dot + 1),
+                       write(field));
+  });
+  return out;
+}
+
+std::vector<std::string> setting_keys() {
+  std::vector<std::string> keys;
+  RunSettings any;
+  for_each_setting(any, [&](std::string_view key, auto&) { keys.emplace_back(key); });
+  return keys;
+}
+
+}  // namespace pilqr::command

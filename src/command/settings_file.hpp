@@ -1,0 +1,53 @@
+#pragma once
+/// The settings of a run as text: config.toml, --set key=value and the flags of the command line.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pilqr/train/settings.hpp"
+
+namespace pilqr::command {
+
+enum class Preset { standard, paper };
+enum class Prior { none, gmm };
+
+/// Settings with what a file says beyond them.
+struct RunSettings {
+  Preset preset = Preset::standard;  ///< what the settings began with; "default" or "paper"
+  Prior prior = Prior::none;         ///< gmm: settings.model.gmm holds `gmm`; none: it is empty
+  GmmPriorOptions gmm{};             ///< section [gmm]; kept without a prior too
+  Settings settings{};
+};
+
+/// One setting from the command line.
+struct Assignment {
+  std::string origin;  ///< as the user wrote it, for messages: "--samples 20"
+  std::string key;     ///< "samples", "noise.width"
+  std::string value;   ///< a TOML value; text may stand without quotes
+};
+
+/// Splits the argument of --set. Throws InvalidArgument unless it is key=value.
+Assignment parse_set(const std::string& text);
+
+/// What a command line asks for. Later entries win over earlier ones, all of them over the file,
+/// the file over the preset, the preset over the task's defaults for the algorithm.
+struct SettingsRequest {
+  std::string task{};                           ///< empty: the file has to name it
+  std::optional<std::filesystem::path> file{};  ///< --config
+  std::vector<Assignment> assignments{};
+};
+
+/// Throws InvalidArgument or FileError with one line that names the file and key or the argument:
+/// for a key that does not exist, a value of the wrong type or out of range, and a file of another
+/// task.
+RunSettings resolve(const SettingsRequest& request);
+
+/// All settings as TOML; numbers read back bit by bit.
+std::string to_toml(const RunSettings& run);
+
+/// The names of all settings, sections as in "noise.width".
+std::vector<std::string> setting_keys();
+
+}  // namespace pilqr::command

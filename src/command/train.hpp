@@ -1,0 +1,47 @@
+#pragma once
+/// pilqr train.
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "metrics.hpp"
+#include "run_folder.hpp"
+
+namespace pilqr::command {
+
+/// How a run ended.
+struct RunOutcome {
+  Progress progress;
+  Failure failure;           ///< what stopped it, if anything did
+  bool interrupted = false;  ///< by a signal; the run can go on from its folder
+};
+
+/// What to be told along the way. Either may be empty.
+struct RunObserver {
+  std::function<void(const MetricsRow&)> on_update{};  ///< also of a failed update
+  std::function<void(int iteration)> on_iteration{};   ///< after it was saved
+};
+
+/// Trains up to the settings' number of iterations, from the progress that the optimizers have.
+/// Every iteration is saved before the next begins. Throws FileError if the folder cannot be
+/// written.
+RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progress progress,
+                        std::vector<AnyOptimizer>& optimizers, int threads,
+                        const RunObserver& observer);
+
+struct TrainArguments {
+  SettingsRequest settings{};
+  std::optional<std::filesystem::path> out{};
+  std::optional<std::filesystem::path> resume{};  ///< settings and out are then not used ..
+  std::optional<int> iterations{};                ///< .. except for this new total
+  int threads = 1;
+  bool quiet = false;
+};
+
+/// Returns the exit status. Throws InvalidArgument or FileError for bad input, before anything is
+/// written.
+int train_command(const TrainArguments& arguments);
+
+}  // namespace pilqr::command

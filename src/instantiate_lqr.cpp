@@ -1,0 +1,18 @@
+// The LQR templates for sizes known at run time only.
+#include "pilqr/update/lqr/lqr_flm.hpp"
+
+namespace pilqr {
+
+template void forward_marginals(const LinearGaussianDynamics<>&, const LinearGaussianPolicy<>&,
+                                const InitialState<>&, Marginals<>&);
+template VectorX expected_costs(const QuadraticCost<>&, const Marginals<>&);
+template VectorX trajectory_kl(const LinearGaussianPolicy<>&, const LinearGaussianPolicy<>&,
+                               const Marginals<>&);
+template SweepStatus backward_max_entropy(const LinearGaussianDynamics<>&, const QuadraticCost<>&,
+                                          const LinearGaussianPolicy<>&, double, double,
+                                          SweepWorkspace<>&, LinearGaussianPolicy<>&);
+template LqrFlmResult<> lqr_flm_update(const LinearGaussianDynamics<>&, const QuadraticCost<>&,
+                                       const LinearGaussianPolicy<>&, const InitialState<>&,
+                                       const VectorX&, const LqrFlmOptions&, double);
+
+}  // namespace pilqr

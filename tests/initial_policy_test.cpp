@@ -85,10 +85,12 @@ TEST(HoldPositionLqr, OneJointByHand) {
   const double g = 2.0;
   const double s = 5.0;
   const double r = 0.5;
-  const auto two = hold_position_lqr<Dynamic, Dynamic>(
-      2, 1, x0,
-      {.dt = h, .variance = 3.0, .stiffness = s, .velocity_stiffness = r,
-       .gains = VectorX::Constant(1, g)});
+  const auto two = hold_position_lqr<Dynamic, Dynamic>(2, 1, x0,
+                                                       {.dt = h,
+                                                        .variance = 3.0,
+                                                        .stiffness = s,
+                                                        .velocity_stiffness = r,
+                                                        .gains = VectorX::Constant(1, g)});
   const double curvature = 1.0 + s * h * h * h * h * g * g + s * r * h * h * g * g;
   EXPECT_NEAR(two.Sigma(0)(0), 3.0 / curvature, 1e-13);
   EXPECT_NEAR(two.K[0](0), -s * h * h * g / curvature, 1e-13);
@@ -185,9 +187,9 @@ TEST(HoldPositionPd, MisuseThrows) {
   EXPECT_THROW((void)call(1, 2, 1.0, nan, 1.0), InvalidArgument);
   EXPECT_THROW((void)call(1, 2, 1.0, 1.0, 0.0), InvalidArgument);
   EXPECT_THROW((void)call(1, 2, 1.0, 1.0, nan), InvalidArgument);
-  EXPECT_THROW((void)(hold_position_pd<Dynamic, Dynamic>(1, 2, VectorX::Constant(4, nan), 1.0, 1.0,
-                                                         1.0)),
-               InvalidArgument);
+  EXPECT_THROW(
+      (void)(hold_position_pd<Dynamic, Dynamic>(1, 2, VectorX::Constant(4, nan), 1.0, 1.0, 1.0)),
+      InvalidArgument);
 }
 
 TEST(ZeroMeanPolicy, IgnoresTheState) {

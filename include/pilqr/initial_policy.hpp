@@ -11,11 +11,11 @@
 
 namespace pilqr {
 
-/// LQR on a guessed double integrator that holds the first state (LFDA16 A.2, "initial controller").
-/// The state is [q (nu), dq (nu), rest].
+/// LQR on a guessed double integrator that holds the first state (the initial controller of
+/// LFDA16). The state is [q (nu), dq (nu), rest].
 struct HoldPositionOptions {
   double dt = 0.05;                 ///< control period, s
-  double variance = 1.0;            ///< exploration variance of the controls
+  double variance = 1.0;            ///< of the controls where the cost of u acts alone; > 0
   double stiffness = 1.0;           ///< cost of a position error
   double velocity_stiffness = 0.5;  ///< cost of a velocity, relative to `stiffness`
   double final_weight = 1.0;        ///< factor on the cost of the last step
@@ -24,9 +24,10 @@ struct HoldPositionOptions {
 };
 
 /// q' = q + dt dq + dt^2 (gains u + acc), dq' = dq + dt (gains u + acc); cost (1 / variance) times
-/// 1/2 [stiffness |q - q0|^2 + stiffness velocity_stiffness |dq - dq0|^2 + |u|^2], times final_weight at
-/// the last step; K, k and Sigma = Quu^-1 from the maximum-entropy backward pass.
-/// @param x0 the state to hold, nx >= 2 nu.
+/// 1/2 [stiffness |q - q0|^2 + stiffness velocity_stiffness |dq - dq0|^2 + |u|^2], times
+/// final_weight at the last step; K, k and Sigma = Quu^-1 from the maximum-entropy backward pass.
+/// The control itself costs, so gravity is compensated only as far as the stiffness asks for it.
+/// @param x0 the state to hold, nx >= 2 nu: q0 its first nu entries, dq0 the next nu.
 template <int Nx, int Nu>
 [[nodiscard]] LinearGaussianPolicy<Nx, Nu> hold_position_lqr(int steps, int nu,
                                                              const Vector<Nx>& x0,
@@ -108,8 +109,9 @@ template <int Nx, int Nu>
   return policy;
 }
 
-/// u ~ N(0, diag(variances)) at every step, whatever the state (PILQR17 section 6.3: "randomly
-/// initialized using a Gaussian distribution with zero mean").
+/// u ~ N(0, diag(variances)) at every step, whatever the state (PILQR17, robot experiments:
+/// "randomly initialized using a Gaussian distribution with zero mean").
+/// @param variances nu, > 0.
 template <int Nx = Dynamic, int Nu = Dynamic>
 [[nodiscard]] LinearGaussianPolicy<Nx, Nu> zero_mean_policy(int steps, int nx,
                                                             const Vector<Nu>& variances) {

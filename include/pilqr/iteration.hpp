@@ -27,7 +27,8 @@ struct UpdateReport {
   double cost_mean = none;         ///< of the samples' total cost
   double cost_std = none;          ///< of the samples' total cost (population)
   double cost_min = none;          ///< of the samples' total cost
-  double cost_model_mean = none;   ///< mean total cost that the model predicts for the same noise
+  double cost_model_mean = none;   ///< total cost that the model predicts for the same noise, mean
+                                   ///< over the samples; NaN if the replay left the data
   double residual_ratio = none;    ///< over the whole trajectory, r_0
   double kl_step_mean = none;      ///< mean over t of the allowed divergence, nats
   double kl_mean = none;           ///< mean over t of the model-based step's divergence, nats
@@ -110,8 +111,8 @@ struct ModelBasedState {
   std::optional<GmmPrior> gmm;
   bool adapt = false;           ///< false in the first iteration, which has the base step
   double lqr_dual = 1.0;        ///< where the search for the total constraint's dual starts
-  double expected_cost = 0.0;   ///< of the last sampled policy under its model
-  double predicted_cost = 0.0;  ///< of the policy that came out of it, under the same model
+  double expected_cost = 0.0;   ///< of the last sampled policy under its model; LqrFlm only
+  double predicted_cost = 0.0;  ///< of the policy that came out of it, under the same model; same
 };
 
 /// Throws InvalidArgument unless a saved policy and state fit the present ones.

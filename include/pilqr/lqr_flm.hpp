@@ -12,7 +12,7 @@ namespace pilqr {
 
 /// What the KL step adapts to.
 enum class KlRule {
-  improvement,  ///< predicted against actual improvement of the expected cost (LFDA16 section 4.2)
+  improvement,  ///< predicted against actual improvement of the expected cost (LFDA16; ML16)
   residual,     ///< the share of the cost that the model leaves unexplained (PILQR17 section 4.4)
 };
 
@@ -56,7 +56,8 @@ class LqrFlm {
   /// One iteration on rollouts of policy(). A numerical failure leaves everything as it was.
   /// @param stream draws the mixture prior's seeds; unused without one.
   template <Cost C>
-  UpdateReport update(const Rollouts<Nx, Nu>& rollouts, const C& cost, RandomStream stream) {
+  UpdateReport update(const Rollouts<Nx, Nu>& rollouts, const C& cost,
+                      RandomStream stream = RandomStream({.purpose = StreamPurpose::fit})) {
     UpdateReport report;
     describe_samples(rollouts, report);
     ModelBasedState next = state_;

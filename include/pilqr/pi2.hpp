@@ -1,5 +1,5 @@
 #pragma once
-/// PI2 alone: the model-free trajectory optimiser (PI2; PILQR17 section 3.3).
+/// PI2 alone: the model-free trajectory optimiser (PI2; PILQR17 eq. 2 to 4).
 
 #include <utility>
 
@@ -42,7 +42,7 @@ class Pi2 {
   /// A numerical failure leaves the policy as it was.
   template <Cost C>
   UpdateReport update(const Rollouts<Nx, Nu>& rollouts, const C& /*cost*/,
-                      const RandomStream& /*stream*/) {
+                      const RandomStream& /*stream*/ = RandomStream({})) {
     UpdateReport report;
     describe_samples(rollouts, report);
     const MatrixX S = cost_to_go(rollouts.cost);

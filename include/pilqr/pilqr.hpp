@@ -26,7 +26,8 @@ struct PilqrOptions {
   TemperatureSource temperature_source = TemperatureSource::sampled;
   Pi2Options pi2{};
 
-  /// The published method and its authors' settings, without this library's improvements.
+  /// The published method with its authors' settings. What remains different (corrections, and the
+  /// exact solution of line 7) is in docs/deviations.md.
   static PilqrOptions paper() {
     PilqrOptions o;
     o.kl_step.base_first = 0.4;
@@ -72,10 +73,12 @@ class Pilqr {
     state_ = state;
   }
 
-  /// Lines 3 to 8 of Algorithm 1 on rollouts of policy(). A numerical failure leaves everything as it
-  /// was. @param stream draws the mixture prior's seeds; unused without one.
+  /// Lines 3 to 8 of Algorithm 1 on rollouts of policy(). A numerical failure leaves everything as
+  /// it was.
+  /// @param stream draws the mixture prior's seeds; unused without one.
   template <Cost C>
-  UpdateReport update(const Rollouts<Nx, Nu>& rollouts, const C& cost, RandomStream stream) {
+  UpdateReport update(const Rollouts<Nx, Nu>& rollouts, const C& cost,
+                      RandomStream stream = RandomStream({.purpose = StreamPurpose::fit})) {
     UpdateReport report;
     describe_samples(rollouts, report);
     ModelBasedState next = state_;
@@ -103,7 +106,7 @@ class Pilqr {
     if (!lqr.ok()) return failed(report, lqr.failure);
     next.lqr_dual = lqr.kl_dual(0);
 
-    // 8: the model-free update of its result, on the residual.
+    // 8: the model-free update of its result, on the residual (PILQR17 eq. 5 and 6).
     auto pi2 = pi2_update(lqr.policy, rollouts.xi, cost_to_go(residual), temperature, options_.pi2);
     if (!pi2.ok()) return failed(report, pi2.failure);
 

@@ -13,13 +13,13 @@ namespace pilqr::command {
 
 /// One finished run of a comparison.
 struct ComparedRun {
-  RunSettings run;
-  RunFolder folder;
-  std::vector<MetricsRow> rows;  ///< of all iterations and conditions
-  Progress progress;
-  Failure failure;                    ///< what stopped the training, if anything did
-  std::vector<Evaluation> noiseless;  ///< of the last good policies, one per condition
-  std::vector<Evaluation> noisy;      ///< the same with exploration noise
+  RunSettings run{};
+  RunFolder folder{};
+  std::vector<MetricsRow> rows{};  ///< of all iterations and conditions
+  Progress progress{};
+  Failure failure{};                    ///< what stopped the training, if anything did
+  std::vector<Evaluation> noiseless{};  ///< of the last good policies, one per condition
+  std::vector<Evaluation> noisy{};      ///< the same with exploration noise
 };
 
 /// The runs of one algorithm, one per seed.

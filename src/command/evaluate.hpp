@@ -19,7 +19,7 @@ struct Evaluation {
   double distance_mean = std::numeric_limits<double>::quiet_NaN();
   double success_rate = std::numeric_limits<double>::quiet_NaN();
   int rollouts = 0;
-  Failure failure;  ///< of a rollout; the numbers are then NaN
+  Failure failure{};  ///< of a rollout; the numbers are then NaN
 };
 
 struct EvaluationOptions {

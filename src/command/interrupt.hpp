@@ -1,5 +1,5 @@
 #pragma once
-/// Ctrl-C and SIGTERM.
+/// Signals: Ctrl-C, SIGTERM, and files above the limit of `ulimit -f`.
 
 namespace pilqr::command {
 

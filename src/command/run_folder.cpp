@@ -69,9 +69,17 @@ RunFolder create_run(const fs::path& path, const RunSettings& run,
   std::error_code error;
   fs::create_directories(folder.checkpoint().parent_path(), error);
   require_file(!error, path, "cannot create the folder: {}", error.message());
-  write_atomically(folder.config(), to_toml(run));
-  write_atomically(folder.metrics(), "");
-  save_run(folder, run.settings, {}, optimizers);
+  try {
+    write_atomically(folder.config(), to_toml(run));
+    write_atomically(folder.metrics(), "");
+    save_run(folder, run.settings, {}, optimizers);
+  } catch (const FileError&) {
+    for (const fs::path& made : {folder.config(), folder.metrics(), folder.policy(),
+                                 folder.checkpoint(), folder.checkpoint().parent_path(), path}) {
+      fs::remove(made, error);
+    }
+    throw;
+  }
   return folder;
 }
 

@@ -29,7 +29,7 @@ void require_free(const std::filesystem::path& path);
 std::vector<AnyOptimizer> make_optimizers(const Task& task, const Settings& settings);
 
 /// Makes the folder of a run that has not begun: settings, first policies, no metrics. Throws
-/// FileError.
+/// FileError; nothing is then left of it.
 RunFolder create_run(const std::filesystem::path& path, const RunSettings& run,
                      const std::vector<AnyOptimizer>& optimizers);
 

@@ -177,9 +177,11 @@ struct Value {
 };
 
 std::string text_of(const toml::node& node) {
+  if (const auto* text = node.as_string()) return in_quotes(**text);
+  constexpr std::size_t longest = 80;
   std::ostringstream out;
   out << toml::node_view<const toml::node>(node);
-  return in_quotes(out.str());
+  return out.str().substr(0, longest);
 }
 
 void assign(RunSettings& run, const Value& value) {
@@ -223,7 +225,8 @@ void flatten(const toml::table& table, const std::string& file, const std::strin
   }
 }
 
-/// The value of an assignment. Text may stand without quotes where a setting is text.
+/// The value of an assignment. Text may stand without quotes; so may what is no value at all, whose
+/// type is then found to be wrong.
 Value parse_value(const Assignment& assignment) {
   bool text = false;
   RunSettings any;
@@ -231,20 +234,15 @@ Value parse_value(const Assignment& assignment) {
     if (key == assignment.key) text = is_text<std::decay_t<decltype(field)>>;
   });
   Value value{.origin = assignment.origin, .key = assignment.key, .node = nullptr};
-  const bool quoted = assignment.value.find_first_of("\"'") == 0;
-  if (text && !quoted) {
-    value.owner.insert("value", assignment.value);
-  } else {
-    require(
-        !assignment.value.empty() && assignment.value.find_first_of("\n\r#") == std::string::npos,
-        "{}: expected a value", assignment.origin);
+  const bool bare = text && assignment.value.find_first_of("\"'") != 0;
+  if (!bare && assignment.value.find_first_of("\n\r#") == std::string::npos) {
     try {
       value.owner = toml::parse("value = " + assignment.value);
     } catch (const toml::parse_error&) {
-      throw InvalidArgument(
-          fmt::format("{}: {} is not a value", assignment.origin, in_quotes(assignment.value)));
+      value.owner.clear();
     }
   }
+  if (value.owner.empty()) value.owner.insert("value", assignment.value);
   value.node = value.owner.get("value");
   return value;
 }

@@ -23,15 +23,14 @@ constexpr ReplayOptions unlimited{.range = 1e300};
 
 template <class S>
 class CostFitGolden : public ::testing::Test {};
-using AllSizes =
-    ::testing::Types<test::Sizes<3, 2>, test::Sizes<6, 2>, test::Sizes<Dynamic, Dynamic>>;
+using AllSizes = ::testing::Types<test::Sizes<3, 2>, test::Sizes<Dynamic, Dynamic>>;
 TYPED_TEST_SUITE(CostFitGolden, AllSizes);
 
 TYPED_TEST(CostFitGolden, Replay) {
   constexpr int Nx = TypeParam::Nx;
   constexpr int Nu = TypeParam::Nu;
   for (const std::string name : {"small", "medium"}) {
-    if (Nx != Dynamic && (Nx == 6) != (name == "medium")) continue;
+    if (Nx != Dynamic && name == "medium") continue;  // medium is 6x2
     const Json file = golden::load("i_approximated_cost_" + name);
     const Json& in = file.at("inputs");
     const auto dynamics = golden::dynamics<Nx, Nu>(in);
@@ -46,8 +45,7 @@ TYPED_TEST(CostFitGolden, Replay) {
     const auto own = predict_costs(dynamics, cost, policy, r, unlimited);
     EXPECT_EQ(own.first_diverged_step, r.steps());
     const Json& out = file.at("outputs");
-    EXPECT_TRUE(
-        close(own.cost, golden::matrix(out.at("own_x0").at("predicted_cost")), 1e-9));
+    EXPECT_TRUE(close(own.cost, golden::matrix(out.at("own_x0").at("predicted_cost")), 1e-9));
     r.x[0].colwise() = Vector<Nx>(golden::vector(in.at("x0mu")));
     const auto same = predict_costs(dynamics, cost, policy, r, unlimited);
     EXPECT_TRUE(
@@ -55,12 +53,21 @@ TYPED_TEST(CostFitGolden, Replay) {
   }
 }
 
+/// The region of the l_eval_cost files.
+RegionCost golden_region(const Json& in) {
+  const Json& region = in.at("config").at("binary");
+  return RegionCost({.start = in.at("state_layout_start_end").at("ee").at(0).get<int>(),
+                     .center = golden::vector(region.at("target")),
+                     .radius = region.at("max_distance").get<double>(),
+                     .inside = region.at("inside_cost").get<double>(),
+                     .outside = region.at("outside_cost").get<double>()});
+}
+
 /// The cost that the l_eval_cost files describe.
 CostSum golden_cost(const Json& in) {
   const Json& config = in.at("config");
   const VectorX weights = golden::vector(config.at("weights"));
   const int ee = in.at("state_layout_start_end").at("ee").at(0).get<int>();
-  const Json& region = config.at("binary");
   CostSum sum;
   sum.add(weights(0), StateCost({.start = ee,
                                  .target = golden::vector(config.at("state_target")),
@@ -69,11 +76,7 @@ CostSum golden_cost(const Json& in) {
                                           .l2 = config.at("l2").get<double>(),
                                           .alpha = config.at("alpha").get<double>()}}))
       .add(weights(1), ActionCost({.weights = golden::vector(config.at("wu"))}))
-      .add(weights(2), RegionCost({.start = ee,
-                                   .center = golden::vector(region.at("target")),
-                                   .radius = region.at("max_distance").get<double>(),
-                                   .inside = region.at("inside_cost").get<double>(),
-                                   .outside = region.at("outside_cost").get<double>()}));
+      .add(weights(2), golden_region(in));
   return sum;
 }
 
@@ -96,34 +99,33 @@ void expect_golden_expansion(const std::string& name) {
   }
   EXPECT_TRUE(close(sampled, golden::matrix(out.at("cs")), 1e-9));
   // The file keeps the value of the region in the constant, the library leaves it out.
-  CostSum region_only;
-  const Json& config = file.at("inputs").at("config");
-  const Json& region = config.at("binary");
-  const RegionCost in_region(
-      {.start = file.at("inputs").at("state_layout_start_end").at("ee").at(0).get<int>(),
-       .center = golden::vector(region.at("target")),
-       .radius = region.at("max_distance").get<double>(),
-       .inside = region.at("inside_cost").get<double>(),
-       .outside = region.at("outside_cost").get<double>()});
+  const RegionCost region = golden_region(file.at("inputs"));
+  const double weight = file.at("inputs").at("config").at("weights").at(2).get<double>();
   VectorX constant = golden::vector(out.at("cc"));
   for (int t = 0; t < rollouts.steps(); ++t) {
     for (int i = 0; i < rollouts.samples(); ++i) {
-      constant(t) -= config.at("weights").at(2).get<double>() / rollouts.samples() *
-                     in_region(t, rollouts.x[t].col(i), rollouts.u[t].col(i));
+      constant(t) -=
+          weight / rollouts.samples() * region(t, rollouts.x[t].col(i), rollouts.u[t].col(i));
     }
   }
   EXPECT_TRUE(close(fit.cost.c0, constant, 1e-9));
 }
 
-TEST(CostFit, GoldenExpansionSmall) { expect_golden_expansion<5, 2>("small"); }
-TEST(CostFit, GoldenExpansionSmallDynamic) { expect_golden_expansion<Dynamic, Dynamic>("small"); }
-TEST(CostFit, GoldenExpansionMedium) { expect_golden_expansion<Dynamic, Dynamic>("medium"); }
+TEST(CostFit, GoldenExpansionSmall) {
+  expect_golden_expansion<5, 2>("small");
+}
+TEST(CostFit, GoldenExpansionSmallDynamic) {
+  expect_golden_expansion<Dynamic, Dynamic>("small");
+}
+TEST(CostFit, GoldenExpansionMedium) {
+  expect_golden_expansion<Dynamic, Dynamic>("medium");
+}
 
 /// A QuadraticCost as a cost; on request an entry of one expansion is not finite.
 struct Quadratic {
   QuadraticCost<> q;
-  int bad_call = -1;   // counted over all calls
-  int bad_entry = 0;   // 0 value, 1 gradient, 2 Hessian
+  int bad_call = -1;  // counted over all calls
+  int bad_entry = 0;  // 0 value, 1 gradient, 2 Hessian
   double bad = std::numeric_limits<double>::quiet_NaN();
   mutable int calls = 0;
 
@@ -277,6 +279,7 @@ TEST_F(CostFitLaws, AnUnstableReplayIsCutWhereItLeavesTheData) {
     }
     const auto predicted = predict_costs(unstable, cost_, policy_, r, {.range = range});
     EXPECT_EQ(predicted.first_diverged_step, first) << "range " << range;
+    ASSERT_GT(first, 0);
     EXPECT_TRUE(close(predicted.cost.leftCols(first), expected.leftCols(first), 1e-12));
     EXPECT_TRUE(predicted.cost.rightCols(T - first).isZero(0.0));
     if (first < T) ++seen;
@@ -298,12 +301,14 @@ TEST_F(CostFitLaws, AReplayThatIsNotFiniteHasDiverged) {
     cost.c0(t) = std::nan("");
     LinearGaussianPolicy<> policy = policy_;
     policy.k[t](0) = std::nan("");
-    for (const auto& predicted : {predict_costs(dynamics_, cost, policy_, r),
-                                  predict_costs(dynamics_, cost_, policy, r)}) {
+    for (const auto& predicted :
+         {predict_costs(dynamics_, cost, policy_, r), predict_costs(dynamics_, cost_, policy, r)}) {
       EXPECT_EQ(predicted.first_diverged_step, t);
       EXPECT_TRUE(predicted.cost.allFinite());
       EXPECT_TRUE(predicted.cost.rightCols(T - t).isZero(0.0));
-      EXPECT_TRUE(close(predicted.cost.leftCols(t), r.cost.leftCols(t), 1e-12, 1e-12)) << t;
+      if (t > 0) {
+        EXPECT_TRUE(close(predicted.cost.leftCols(t), r.cost.leftCols(t), 1e-12));
+      }
     }
   }
 }

@@ -1,4 +1,5 @@
-// Linearisation of a global policy: golden data, also as the reference of LQR-FLM, laws and failures.
+// Linearisation of a global policy: golden data, also as the reference of LQR-FLM, laws and
+// failures.
 
 #include "pilqr/fit/policy_fit.hpp"
 
@@ -17,9 +18,6 @@ using test::Random;
 template <class S>
 class PolicyFitGolden : public ::testing::Test {
  protected:
-  static constexpr int Nx = S::Nx;
-  static constexpr int Nu = S::Nu;
-
   PolicyFitGolden() {
     // Mean over the samples of the policy's covariances.
     const Json& covariances = in_.at("pol_sig");
@@ -32,7 +30,7 @@ class PolicyFitGolden : public ::testing::Test {
     }
   }
 
-  [[nodiscard]] PolicyFit<Nx, Nu> fit() const {
+  [[nodiscard]] PolicyFit<S::Nx, S::Nu> fit() const {
     const FixedPrior prior{{golden::vector(in_.at("mu0")), golden::matrix(in_.at("Phi")),
                             in_.at("m").get<double>(), in_.at("n0").get<double>()}};
     return fit_policy(x_, mean_, own_, {.ridge = 0.0, .ridge_first_step = 1e-8}, prior);
@@ -41,9 +39,9 @@ class PolicyFitGolden : public ::testing::Test {
   Json file_ = golden::load("n_mdgps_small");
   Json in_ = file_.at("inputs");
   Json out_ = file_.at("outputs");
-  Sequence<Nx, Dynamic> x_ = golden::samples<Nx>(in_.at("X"));
-  Sequence<Nu, Dynamic> mean_ = golden::samples<Nu>(in_.at("pol_mu"));
-  Sequence<Nu, Nu> own_{mean_.steps(), 2, 2};
+  Sequence<S::Nx, Dynamic> x_ = golden::samples<S::Nx>(in_.at("X"));
+  Sequence<S::Nu, Dynamic> mean_ = golden::samples<S::Nu>(in_.at("pol_mu"));
+  Sequence<S::Nu, S::Nu> own_{mean_.steps(), 2, 2};
 };
 using AllSizes = ::testing::Types<test::Sizes<3, 2>, test::Sizes<Dynamic, Dynamic>>;
 TYPED_TEST_SUITE(PolicyFitGolden, AllSizes);
@@ -81,9 +79,9 @@ struct ConstantPrior {
 };
 
 TYPED_TEST(PolicyFitGolden, APriorThatDependsOnTheStep) {
-  const auto fit = fit_policy(
-      this->x_, this->mean_, this->own_, {.ridge = 0.0, .ridge_first_step = 0.0},
-      ConstantPrior{this->in_.at("strength_constant_prior").template get<double>()});
+  const auto fit =
+      fit_policy(this->x_, this->mean_, this->own_, {.ridge = 0.0, .ridge_first_step = 0.0},
+                 ConstantPrior{this->in_.at("strength_constant_prior").template get<double>()});
   ASSERT_TRUE(fit.ok());
   expect_linearised(fit.policy, this->out_.at("constant_prior"));
 }
@@ -136,9 +134,9 @@ TYPED_TEST(PolicyFitGolden, LqrFlmAgainstTheLinearisedPolicy) {
   EXPECT_TRUE(close(trajectory_kl(policy, fit.policy, marginals).sum(), kl, 1e-6));
 
   // Asked for exactly that divergence, the update finds that dual.
-  const auto update = lqr_flm_update(
-      dynamics, cost, fit.policy, start, VectorX::Constant(5, kl / 5.0),
-      {.constraint = KlConstraint::total, .tolerance = 1e-12}, 1.0);
+  const auto update =
+      lqr_flm_update(dynamics, cost, fit.policy, start, VectorX::Constant(5, kl / 5.0),
+                     {.constraint = KlConstraint::total, .tolerance = 1e-12}, 1.0);
   ASSERT_TRUE(update.ok()) << update.failure.message();
   EXPECT_TRUE(close(update.kl_dual(0), eta, 1e-6));
   EXPECT_TRUE(close(update.policy.K, policy.K, 1e-6));

@@ -101,9 +101,9 @@ template <class DerivedA, class DerivedU, class DerivedL>
   return lambda.allFinite();
 }
 
-/// The lower factor L with L L' = B B' and a positive diagonal, by Householder reflections applied
-/// to the rows of the square matrix B. Works for a B of any rank; unlike a Cholesky factorisation
-/// of B B' it does not square the condition number. B is overwritten by L.
+/// The lower factor L with L L' = B B' and a diagonal >= 0 (> 0 if B has full rank), by Householder
+/// reflections applied to the rows of the square matrix B. Works for a B of any rank; unlike a
+/// Cholesky factorisation of B B' it does not square the condition number. B is overwritten by L.
 template <class Derived>
 void lower_factor_in_place(Eigen::MatrixBase<Derived>& B) {
   const Eigen::Index n = B.rows();

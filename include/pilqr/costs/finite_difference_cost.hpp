@@ -13,7 +13,8 @@ namespace pilqr {
 
 struct FiniteDifferenceOptions {
   /// Magnitude over which the cost changes noticeably, units of x and u, > 0. Steps are this (or
-  /// the entry itself, if larger) times 6e-6 for the gradient and 1.2e-4 for the Hessian.
+  /// the entry itself, if larger), rounded to a power of two, times 2^-17 (8e-6) for the gradient
+  /// and 2^-13 (1.2e-4) for the Hessian.
   double scale = 1.0;
 };
 

@@ -20,7 +20,7 @@ struct CostFit {
 };
 
 /// Expands the cost to second order at every sampled (x, u) and averages over the samples, in
-/// absolute coordinates (PILQR17 section 4.3; LFDA16 A.1):
+/// absolute coordinates (PILQR17 section 4.3; LFDA16):
 ///   C = mean(H),  c = mean(g - H y),  c0 = mean(l - g'y + 1/2 y'Hy).
 /// Reports non_finite_cost with sample and step if a derivative is NaN or infinite.
 template <int Nx, int Nu, Cost Term>
@@ -68,8 +68,8 @@ template <int Nx, int Nu, Cost Term>
 }
 
 struct ReplayOptions {
-  /// A replayed state may leave the range of the batch's states by this many half-widths, in any
-  /// dimension, before the replay counts as diverged.
+  /// A replayed state may leave the range of the batch's states, over all steps and samples, by
+  /// this many half-widths, in any dimension, before the replay counts as diverged. > 0.
   double range = 10.0;
 };
 
@@ -89,7 +89,8 @@ struct PredictedCosts {
 /// What the model believes each sample costs (PILQR17 section 4.3): the SAME noise xi_i under the
 /// fitted dynamics from the sample's own first state, with the policy that was sampled:
 ///   u = K x + k + L xi_i,  x' = F [x; u] + f,  c-hat = 1/2 y'Cy + c'y + c0.
-/// A fitted closed loop can be unstable over the horizon; see PredictedCosts.
+/// A fitted closed loop can be unstable over the horizon; see PredictedCosts. Throws
+/// InvalidArgument on shapes and on rollouts whose states or noise are not finite.
 template <int Nx, int Nu>
 [[nodiscard]] PredictedCosts predict_costs(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                                            const QuadraticCost<Nx, Nu>& cost,

@@ -33,6 +33,7 @@ struct DynamicsFit {
 /// Regression: the prior is one over z = [x; u; x'], the ridge stands on [x; u]. Fewer samples than
 /// nx + nu is the normal case. Reports singular_fit with its step if the covariance of [x; u] is
 /// singular, which takes a ridge that vanishes next to the data, or if an entry is NaN or infinite.
+/// Throws InvalidArgument on shapes and options.
 template <int Nx, int Nu, class Prior = NoPrior>
 [[nodiscard]] DynamicsFit<Nx, Nu> fit_dynamics(const Rollouts<Nx, Nu>& rollouts,
                                                const DynamicsFitOptions& options = {},

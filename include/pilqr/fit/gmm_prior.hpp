@@ -15,8 +15,8 @@ namespace pilqr {
 /// How the prior is built.
 struct GmmPriorOptions {
   int max_clusters = 20;
-  int min_points_per_cluster = 40;  ///< clusters = points / this, at least 2
-  int max_points = 2000;            ///< bound of the history
+  int min_points_per_cluster = 40;  ///< clusters = points / this, from 2 to max_clusters
+  int max_points = 2000;            ///< bound of the history; the newest batch may exceed it
   double strength = 1.0;            ///< factor on the number of points that the prior is worth
   GmmOptions em{};
 };

@@ -24,9 +24,9 @@ inline NormalInverseWishart initial_state_prior(const ConstMatrixRef& earlier,
   return prior;
 }
 
-/// Mean of N initial states (nx x N) and the posterior of their covariance, of which only the
-/// variances, each at least `min_variance` (state units squared), count: N is far too small for
-/// more.
+/// Mean of N initial states (nx x N) and the posterior of their covariance under the prior. Of the
+/// states' own covariance only the variances count, each at least `min_variance` (state units
+/// squared): N is far too small for more.
 template <int Nx = Dynamic>
 InitialState<Nx> fit_initial_state(const ConstMatrixRef& states, const NormalInverseWishart& prior,
                                    double min_variance = 1e-6) {

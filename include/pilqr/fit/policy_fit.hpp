@@ -1,5 +1,5 @@
 #pragma once
-/// Linearisation of a global policy around samples (ML16 section 4; PILQR17 section 5).
+/// Linearisation of a global policy around samples (ML16; PILQR17 section 5).
 
 #include <cmath>
 
@@ -40,9 +40,11 @@ struct PolicyFit {
 /// @param x states, nx x N per step.
 /// @param mean the policy's mean at these states, nu x N per step.
 /// @param covariance the policy's own covariance, averaged over the step's samples, nu x nu per
-/// step. Reports, with the step, singular_fit if the covariance of x is singular or an entry of x
-/// or the mean is NaN or infinite, singular_covariance if S is not positive definite or not finite.
-/// Throws InvalidArgument on shapes and options.
+/// step.
+///
+/// Reports, with the step, singular_fit if the covariance of x is singular or an entry of x or the
+/// mean is NaN or infinite, singular_covariance if S is not positive definite or not finite. Throws
+/// InvalidArgument on shapes and options.
 template <int Nx, int Nu, class Prior = NoPrior>
 [[nodiscard]] PolicyFit<Nx, Nu> fit_policy(const Sequence<Nx, Dynamic>& x,
                                            const Sequence<Nu, Dynamic>& mean,

@@ -2,7 +2,6 @@
 /// Linear regression with a normal-inverse-Wishart prior, and where the prior comes from.
 
 #include <concepts>
-#include <limits>
 
 #include "pilqr/core/gaussian.hpp"
 #include "pilqr/core/types.hpp"
@@ -38,8 +37,8 @@ class Regression {
   ///   Sz = S, or with a prior (N S + Phi + N m/(N+m) (mu-mu0)(mu-mu0)') / (N + n0), plus ridge on
   ///   the diagonal of its block [1,1];  F = Sz[2,1] Sz[1,1]^-1,  f = mu_2 - F mu_1,
   ///   W = Sz[2,2] - F Sz[1,1] F'.
-  /// False, with F, f and W unspecified, if Sz[1,1] is singular to working precision or an entry is
-  /// NaN or infinite.
+  /// False, with F, f and W unspecified, if Sz[1,1] is singular to working precision (a pivot of
+  /// its Cholesky factorisation is below 1e-13 of its variance) or an entry is NaN or infinite.
   template <class Prior, class Gain, class Offset, class Conditional>
   [[nodiscard]] bool solve(int t, double ridge, const Prior& prior, Gain& F, Offset& f,
                            Conditional& W) {
@@ -53,10 +52,10 @@ class Regression {
     diagonal.array() += ridge;
     variances_ = diagonal;
     if (!condition_in_place(mean_, S_, n1_, F, f, W)) return false;
-    // The diagonal is now that of the Cholesky factor. A pivot that is the rounding error of its
+    // The diagonal is now that of the Cholesky factor. A pivot near the rounding error of its
     // variance says that the entry depends on those before it, and F would be noise.
-    const double rounding = 4.0 * n1_ * std::numeric_limits<double>::epsilon();
-    return (diagonal.array().square() > rounding * variances_.array()).all();
+    constexpr double least_pivot = 1e-13;
+    return (diagonal.array().square() > least_pivot * variances_.array()).all();
   }
 
  private:

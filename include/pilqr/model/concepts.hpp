@@ -14,12 +14,11 @@ namespace pilqr {
 ///
 /// Laws:
 /// - reset(condition, stream, x) starts an episode in the given condition and writes its first
-/// state.
+///   state.
 /// - step(t, x, u, stream, next) is called with t = 0, 1, .. T-2 in this order, x being the state
-/// that
-///   the system wrote last, and writes the successor. Next to x it may keep state of its own.
+///   that the system wrote last, and writes the successor. Next to x it may keep state of its own.
 /// - All randomness comes from the stream: the same calls with the same streams give the same
-/// states.
+///   states.
 /// - Limits of the actuators belong here: clip u inside step.
 /// - A failure throws an exception derived from std::exception; the sampler reports it with its
 /// place.

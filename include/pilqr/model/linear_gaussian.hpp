@@ -9,7 +9,7 @@
 namespace pilqr {
 
 /// A TVLG policy p(u | x) = N(K_t x + k_t, Sigma_t), t = 0..T-1 (LA14 section 3; PILQR17
-/// section 3.1). A control is drawn as u = K_t x + k_t + L_t xi with xi ~ N(0, I) and Sigma_t = L_t
+/// section 3). A control is drawn as u = K_t x + k_t + L_t xi with xi ~ N(0, I) and Sigma_t = L_t
 /// L_t', L_t LOWER triangular. The covariance is stored as its factor only.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct LinearGaussianPolicy {

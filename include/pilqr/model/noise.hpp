@@ -1,6 +1,5 @@
 #pragma once
-/// Exploration noise: white, correlated in time, and in antithetic pairs (ALGORITHM sections 1,
-/// 13).
+/// Exploration noise: white, correlated in time, and in antithetic pairs.
 
 #include <cstdint>
 

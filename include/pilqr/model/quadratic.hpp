@@ -27,7 +27,10 @@ struct QuadraticCost {
   /// The cost of y = [x; u] at step t.
   template <class Y>
   [[nodiscard]] double operator()(int t, const Y& y) const {
-    return y.dot(0.5 * C[t].lazyProduct(y) + c[t]) + c0(t);
+    const auto Ct = C[t];
+    double value = c0(t) + c[t].dot(y);
+    for (Eigen::Index j = 0; j < y.size(); ++j) value += 0.5 * y(j) * Ct.col(j).dot(y);
+    return value;
   }
 
  private:

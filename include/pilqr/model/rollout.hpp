@@ -32,7 +32,7 @@ struct Rollouts {
   [[nodiscard]] VectorX total_cost() const { return cost.rowwise().sum(); }
 };
 
-/// Cost-to-go S_{i,t} = sum over j >= t of cost_{i,j} (PILQR17 section 3.3); N x T like its
+/// Cost-to-go S_{i,t} = sum over j >= t of cost_{i,j}, the S of PILQR17 eq. 2 and 4; N x T like its
 /// argument.
 inline MatrixX cost_to_go(const MatrixX& cost) {
   MatrixX sum = cost;

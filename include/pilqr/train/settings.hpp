@@ -41,7 +41,8 @@ struct Settings {
 /// The defaults for a task and algorithm, under which training learns the task.
 Settings default_settings(const Task& task, Algorithm algorithm);
 
-/// The published method's settings over the given ones: `preset = "paper"`.
+/// The published method's settings (PilqrOptions::paper, no antithetic noise) over the given ones:
+/// `preset = "paper"`.
 void apply_paper_preset(Settings& settings);
 
 /// Throws InvalidArgument naming the setting and its value.

@@ -6,8 +6,9 @@
 
 namespace pilqr {
 
-/// Base step and bounds of its multiplier. `_first` holds at t = 0, `_last` at t = T-1, linear in
-/// between, so that nothing depends on the horizon's length. Units: nats per step.
+/// Base step (nats) and bounds of its multiplier. `_first` holds at t = 0, `_last` at t = T-1,
+/// linear in between, so that nothing depends on the horizon's length; with a single step `_last`
+/// holds.
 struct KlStepOptions {
   double base_first = 0.2;
   double base_last = 0.1;
@@ -23,7 +24,8 @@ struct KlStepOptions {
 
 void require_valid(const KlStepOptions& options);
 
-/// eps_t = base_t * multiplier_t (PILQR17 Algorithm 1 line 5).
+/// eps_t = base_t * multiplier_t, the bound of PILQR17 eq. 1 (Algorithm 1 line 5). Multipliers
+/// begin at 1, clipped to their bounds.
 class KlStep {
  public:
   KlStep() = default;
@@ -41,9 +43,9 @@ class KlStep {
   /// ratio_to_increase, and clipped to its bounds. A ratio that is not finite counts as large.
   void adapt_to_residual(const VectorX& ratio);
 
-  /// By predicted against actual improvement of the expected cost (LFDA16 section 4.2): all
-  /// multipliers
-  /// *= clamp(predicted / (2 max(1e-4, predicted - actual)), 0.1, 5), clipped to their bounds.
+  /// By predicted against actual improvement of the expected cost (LFDA16; ML16, step size): all
+  /// multipliers are multiplied by clamp(predicted / (2 max(1e-4, predicted - actual)), 0.1, 5) and
+  /// clipped to their bounds. The 1e-4 is in cost units.
   void adapt_to_improvement(double predicted, double actual);
 
  private:

@@ -212,7 +212,9 @@ void check_per_step(const LqrProblem<>& p, double step, double floor, std::uint6
     const MatrixX Sigma = (precision + Quu / eta).inverse();
     EXPECT_LT(deviation(actual.K, Sigma * (precision * reference.K - Qux / eta)), 1e-8);
     EXPECT_LT(deviation(actual.k, Sigma * (precision * reference.k - q.tail(nu) / eta)), 1e-8);
-    if (floor == 0.0) EXPECT_LT(deviation(actual.Sigma, Sigma), 1e-8);
+    if (floor == 0.0) {
+      EXPECT_LT(deviation(actual.Sigma, Sigma), 1e-8);
+    }
     expect_step_minimum(Q, q, mu, Omega, actual, reference, eta, floor, random);
 
     const double kl = expected_kl(actual, reference, mu, Omega);

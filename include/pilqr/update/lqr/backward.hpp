@@ -62,8 +62,9 @@ struct SweepWorkspace {
   StepKl<Nu> kl;
 };
 
-/// Q_t, q_t from `scale` times the cost at t and V_{t+1}, v_{t+1} in the workspace (LFDA16 A.1, in
-/// absolute coordinates): Q = C + F' V F, q = c + F' (v + V f); at the last step Q = C, q = c.
+/// Q_t, q_t from `scale` times the cost at t and V_{t+1}, v_{t+1} in the workspace (LA14 section 2;
+/// LFDA16 appendix A; here in absolute coordinates): Q = scale C + F' V F, q = scale c +
+/// F' (v + V f); at the last step Q = scale C, q = scale c. Overwrites v.
 template <int Nx, int Nu>
 void state_action_value(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                         const QuadraticCost<Nx, Nu>& cost, int t, double scale,
@@ -101,7 +102,7 @@ struct SweepStatus {
 };
 
 /// Maximum-entropy LQR with cost ((C, c) + kl_dual * (quadratic of -log p_ref)) / (kl_dual +
-/// entropy_weight), the inner problem of the constraint on the TOTAL KL (LA14 eq. 2 and
+/// entropy_weight), the inner problem of the constraint on the TOTAL KL (LA14 section 3.1 and
 /// supplement):
 ///   Sigma = Quu^-1, K = -Quu^-1 Qux, k = -Quu^-1 qu.
 /// kl_dual = 0 with entropy_weight = 1 is plain LQR and ignores the reference. Fails at the first
@@ -149,14 +150,16 @@ template <int Nx, int Nu>
   return {};
 }
 
-/// One backward pass with a dual variable per step (PILQR17 Algorithm 1 line 7). At each step
+/// One backward pass with a dual variable per step (PILQR17 eq. 1, Algorithm 1 line 7). At each
+/// step
 ///   min_p E[Q_t] + eta_t E KL(p || p_ref)  gives  Sigma^-1 = Sigma_ref^-1 + Quu / eta,
 ///   K = K_ref - Sigma (Quu K_ref + Qux) / eta,  k = k_ref - Sigma (Quu k_ref + qu) / eta;
 /// then V, v are the cost-to-go of the new policy, without KL terms. `choose(t, step_kl)` returns
 /// the DualRoot for step t; because the marginals are the reference's, the divergence at t depends
 /// on eta_t alone once V_{t+1} is known, so the constraint is solved inside the sweep, exactly. A
 /// non-convex Quu needs no special case: the bracket starts at its smallest eigenvalue. `kl_dual`
-/// and `kl` (T) receive the duals and divergences. Fails where `choose` does.
+/// and `kl` (T) receive the duals and divergences. With a floor in the workspace's `kl`, Sigma is
+/// bounded from below as StepKl says. Fails where `choose` does or a number is not finite.
 template <int Nx, int Nu, class ChooseDual>
 [[nodiscard]] SweepStatus backward_per_step(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                                             const QuadraticCost<Nx, Nu>& cost,

@@ -29,13 +29,15 @@ enum class KlMarginals {
 struct LqrFlmOptions {
   KlConstraint constraint = KlConstraint::per_step;
   KlMarginals marginals = KlMarginals::updated;  ///< total constraint only
-  /// Per step only: the smallest factor on any variance of the policy in one update, in [0, 1).
-  /// Keeps exploration alive while the mean takes large steps; 0: no floor.
+  /// Per step only: Sigma >= this times the reference's Sigma, in every direction; in [0, 1). Keeps
+  /// exploration alive while the mean takes large steps; 0: no floor.
   double min_variance_ratio = 0.8;
   double entropy_weight = 0.0;  ///< total only: weight of an entropy bonus, cost units; >= 0
   double tolerance = 0.01;      ///< total only: |KL - step| accepted, relative to the step
-  double min_dual = 1e-8;       ///< smallest dual variable tried, cost units
-  double max_dual = 1e16;       ///< total only: largest dual variable tried, cost units
+  /// Smallest dual variable tried, cost units, > 0; per step: smallest distance from the dual's
+  /// lower bound max(0, -min lambda), see StepKl.
+  double min_dual = 1e-8;
+  double max_dual = 1e16;  ///< total only: largest dual variable tried, cost units
 };
 
 inline void require_valid(const LqrFlmOptions& o) {
@@ -54,7 +56,7 @@ struct LqrFlmResult {
   LinearGaussianPolicy<Nx, Nu> policy;
   VectorX kl;          ///< divergence from the reference at every step, T
   VectorX kl_dual;     ///< dual variables, T; all equal under the total constraint
-  bool active = true;  ///< total: false if KL stays below the step at the smallest dual
+  bool active = true;  ///< total only: false if KL stays below the step at the smallest dual
   int sweeps = 0;      ///< backward passes made
   Failure failure;
   [[nodiscard]] bool ok() const { return failure.ok(); }
@@ -177,13 +179,14 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
 }  // namespace detail
 
 /// min_p E[cost] under the model, subject to KL(p || reference) <= kl_step: at every step
-/// (PILQR17 Algorithm 1 line 7, one exact backward pass) or in total over the trajectory (LA14
-/// section 3.1, bracketed search for one dual). `reference` is the policy that was sampled, or
-/// under mirror descent the linearised global policy (ML16).
+/// (PILQR17 eq. 1 and Algorithm 1 line 7, one exact backward pass) or in total over the trajectory
+/// (LA14 section 3.1, bracketed search for one dual). `reference` is the policy that was sampled,
+/// or under mirror descent the linearised global policy (ML16).
 /// @param kl_step allowed divergence at every step, T entries > 0, nats; their sum is the total.
 /// @param initial_dual total only: where the search starts; the last iteration's dual is a good
-/// guess. Throws InvalidArgument on shapes and options; a numerical failure is reported in the
-/// result.
+/// guess.
+///
+/// Throws InvalidArgument on shapes and options; a numerical failure is reported in the result.
 template <int Nx, int Nu>
 [[nodiscard]] LqrFlmResult<Nx, Nu> lqr_flm_update(
     const LinearGaussianDynamics<Nx, Nu>& dynamics, const QuadraticCost<Nx, Nu>& cost,

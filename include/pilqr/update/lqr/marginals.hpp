@@ -39,7 +39,7 @@ void require_same_shape(const QuadraticCost<Nx, Nu>& cost,
           cost.nx(), cost.nu(), policy.steps(), policy.nx(), policy.nu());
 }
 
-/// Propagates the initial state through policy and dynamics (LA14, supplement; LFDA16 A.1):
+/// Propagates the initial state through policy and dynamics (LA14, supplement; LFDA16 appendix A):
 ///   mu_u = K mu_x + k,  Sigma_uu = K Sigma_xx K' + L L',  Sigma_ux = K Sigma_xx,
 ///   mu_x' = F mu_y + f,  Sigma_x' = F Sigma_yy F' + W.
 /// Writes into `out`, which is resized if needed; does not allocate if it has the right shape.

@@ -13,12 +13,12 @@ namespace pilqr {
 ///   KL(eta) = 1/2 sum_i [ log(1 + lambda_i/eta) + eta/(eta + lambda_i) - 1 + m_i/(eta +
 ///   lambda_i)^2 ],
 /// strictly decreasing on eta > max(0, -min lambda) unless it is zero throughout. lambda are the
-/// eigenvalues of L' Quu L and m >= 0 the squared expected gradients in their basis; the dual of
-/// PILQR17 Algorithm 1 line 7 with the marginal of the reference policy.
+/// eigenvalues of L' Quu L and m >= 0 the expected squared gradients in their basis, both in cost
+/// units (squared for m); the dual of PILQR17 eq. 1 with the marginal of the reference policy.
 ///
 /// With a floor on the variance ratios eta/(eta + lambda_i) (the exact minimiser under the
-/// additional constraint that no variance shrinks further), floored ratios d contribute d - 1 - log
-/// d instead.
+/// additional constraint that no variance shrinks further), floored ratios d contribute
+/// 1/2 (d - 1 - log d) instead of their first three terms; KL then never rises.
 template <int Nu = Dynamic>
 struct StepKl {
   Vector<Nu> lambda;                ///< nu

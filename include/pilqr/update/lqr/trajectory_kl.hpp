@@ -13,7 +13,7 @@ namespace pilqr {
 /// E_x KL( policy(. | x_t) || reference(. | x_t) ) for every t under the given marginals of x, T:
 ///   1/2 [ ln det S_ref / det S - nu + tr(S_ref^-1 S) + e' S_ref^-1 e + tr(dK' S_ref^-1 dK
 ///   Sigma_xx) ], dK = K - K_ref, e = dK mu_x + k - k_ref
-/// (LA14 section 3.1; LFDA16 A.2). Clamped at zero against rounding.
+/// (LA14 section 3.1 and supplement), nats. Clamped at zero against rounding.
 template <int Nx, int Nu>
 [[nodiscard]] VectorX trajectory_kl(const LinearGaussianPolicy<Nx, Nu>& policy,
                                     const LinearGaussianPolicy<Nx, Nu>& reference,

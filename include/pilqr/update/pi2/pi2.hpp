@@ -14,15 +14,17 @@ namespace pilqr {
 
 struct Pi2Options {
   /// Root taken of the change of the covariance: Sigma <- Sigma * ratio^(1/damping). 2 cools at a
-  /// moderate pace, 10 slowly; 0 replaces the covariance by the weighted scatter of the samples.
+  /// moderate pace, 10 slowly; 0 replaces the covariance by the weighted scatter of the samples
+  /// (see pi2_update).
   double covariance_damping = 2.0;
   /// Subtract the effect of uniform weights, so that equal costs leave the policy exactly as it is.
   /// Otherwise the mean of a small number of noise samples leaks into k and Sigma.
   bool centered = true;
   /// Damping 0 only: pseudo-samples of the old covariance that are mixed into the scatter.
   double shrinkage = 1.0;
-  /// The smallest factor on a variance per update, so that a single heavy weight cannot collapse
-  /// it.
+  /// The smallest ratio of variances before the root, in (0, 1], so that a single heavy weight
+  /// cannot collapse a covariance: one update shrinks a variance at most by this^(1/damping), with
+  /// damping 0 by this.
   double min_variance_ratio = 1e-3;
 };
 
@@ -55,7 +57,10 @@ struct Pi2Result {
 /// @param policy the policy to improve: the sampled one (PI2 alone) or LQR-FLM's (PILQR).
 /// @param xi the samples' noise, nu x N per step.
 /// @param cost_to_go S, N x T: of the sampled cost (PI2 alone) or of its residual (PILQR).
-/// @param temperature per step, T.
+/// @param temperature per step, cost units, T entries > 0.
+///
+/// Throws InvalidArgument on shapes, options and temperatures; weights or scatters that are not
+/// finite are reported as non_finite_update with their step.
 template <int Nx, int Nu>
 [[nodiscard]] Pi2Result<Nx, Nu> pi2_update(const LinearGaussianPolicy<Nx, Nu>& policy,
                                            const Sequence<Nu, Dynamic>& xi,

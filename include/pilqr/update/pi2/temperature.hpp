@@ -8,7 +8,7 @@ namespace pilqr {
 
 struct TemperatureOptions {
   double kl_step = 1.0;          ///< allowed KL(weights || uniform), nats
-  double min_temperature = 0.0;  ///< lower bound, cost units; 0: the rounding level of the costs
+  double min_temperature = 0.0;  ///< lower bound, cost units; at least 1e-12 of the costs' range
 };
 
 void require_valid(const TemperatureOptions& options);
@@ -28,7 +28,7 @@ void path_integral_weights(const ConstVectorRef& cost_to_go, double temperature,
 /// rounding; a common offset of S has no effect. If even the smallest temperature keeps the
 /// divergence below kl_step (as for kl_step > log N), the temperature sits at its bound. Costs that
 /// are all equal carry no information; the temperature is then infinite in effect (max double), the
-/// weights are uniform.
+/// weights are uniform. Throws InvalidArgument for no costs or costs that are not finite.
 [[nodiscard]] double optimize_temperature(const ConstVectorRef& cost_to_go,
                                           const TemperatureOptions& options);
 

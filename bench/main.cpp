@@ -1,0 +1,17 @@
+// pilqr_bench: Google Benchmark over kernels and whole updates. Compare ratios within one run.
+#include <benchmark/benchmark.h>
+
+namespace pilqr::bench {
+void add_backward();
+void add_updates();
+}  // namespace pilqr::bench
+
+int main(int argc, char** argv) {
+  pilqr::bench::add_backward();
+  pilqr::bench::add_updates();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}

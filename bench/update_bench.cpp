@@ -1,0 +1,106 @@
+// pilqr_update/NXxNU/T/N: a whole update without GMM (fit, expansion, replay, LQR-FLM, PI2).
+// fit_dynamics/NXxNU/T/N, pi2_update/NXxNU/T/N: its parts. gmm_em_iteration/DIM/K/POINTS.
+// rollout/TASK: one rollout of a task under its start policy.
+#include <benchmark/benchmark.h>
+
+#include "pilqr/fit/gmm.hpp"
+#include "pilqr/model/sample.hpp"
+#include "pilqr/pilqr.hpp"
+#include "pilqr/systems/task.hpp"
+#include "problems.hpp"
+
+namespace pilqr::bench {
+namespace {
+
+constexpr int T = 100;
+constexpr int N = 20;
+
+void fit(benchmark::State& state, int nx, int nu) {
+  const Problem<Dynamic, Dynamic> p(T, N, nx, nu);
+  for (auto _ : state) {
+    const auto result = fit_dynamics(p.rollouts);
+    if (!result.ok()) state.SkipWithError(result.failure.message().c_str());
+    benchmark::DoNotOptimize(result.dynamics.F.flat().data());
+  }
+}
+
+void pi2(benchmark::State& state, int nx, int nu) {
+  const Problem<Dynamic, Dynamic> p(T, N, nx, nu);
+  const MatrixX S = cost_to_go(p.rollouts.cost);
+  for (auto _ : state) {
+    const auto result = pi2_update(p.policy, p.rollouts.xi, S, optimize_temperatures(S, {}));
+    if (!result.ok()) state.SkipWithError(result.failure.message().c_str());
+    benchmark::DoNotOptimize(result.policy.k.flat().data());
+  }
+}
+
+void update(benchmark::State& state, int nx, int nu) {
+  const Problem<Dynamic, Dynamic> p(T, N, nx, nu);
+  const Pilqr<> fresh(p.policy);
+  const RandomStream stream(StreamKey{});
+  for (auto _ : state) {
+    state.PauseTiming();
+    Pilqr<> optimizer = fresh;
+    state.ResumeTiming();
+    const UpdateReport report = optimizer.update(p.rollouts, ReachCost{}, stream);
+    if (!report.ok()) state.SkipWithError(report.failure.message().c_str());
+    benchmark::DoNotOptimize(optimizer.policy().K.flat().data());
+  }
+}
+
+void em_iteration(benchmark::State& state, int dim, int clusters, int points) {
+  test::Random random(7);
+  MatrixX centers = 2.0 * random.matrix(dim, clusters);
+  MatrixX z = random.matrix(dim, points);
+  for (int i = 0; i < points; ++i) z.col(i) += centers.col(i % clusters);
+  RandomStream stream({.seed = 1});
+  Gmm gmm;
+  GmmOptions options;
+  options.max_iterations = 2;
+  (void)gmm.fit(z, clusters, options, stream);
+  GmmWorkspace workspace;
+  for (auto _ : state) {
+    Gmm copy = gmm;
+    const auto result = copy.em_step(z, options, stream, workspace);
+    benchmark::DoNotOptimize(result);
+  }
+}
+
+void rollout(benchmark::State& state, const Task* task) {
+  AnySystem system = task->system();
+  const AnyCost cost = task->cost(0);
+  const LinearGaussianPolicy<> policy = task->initial_policy(0);
+  int iteration = 0;
+  for (auto _ : state) {
+    const auto result = sample(system, cost, policy,
+                               {.samples = 1, .iteration = iteration++, .noise = task->noise});
+    if (!result.ok()) state.SkipWithError(result.failure.message().c_str());
+    benchmark::DoNotOptimize(result.rollouts.cost.data());
+  }
+}
+
+}  // namespace
+
+void add_updates() {
+  using benchmark::RegisterBenchmark;
+  const auto us = benchmark::kMicrosecond;
+  struct Size {
+    int nx, nu;
+  };
+  for (const Size s : {Size{4, 2}, Size{12, 4}, Size{26, 7}, Size{32, 6}, Size{64, 16}}) {
+    const std::string size = fmt::format("/{}x{}/{}/{}", s.nx, s.nu, T, N);
+    RegisterBenchmark(("fit_dynamics" + size).c_str(), fit, s.nx, s.nu)->Unit(us);
+    RegisterBenchmark(("pi2_update" + size).c_str(), pi2, s.nx, s.nu)->Unit(us);
+    RegisterBenchmark(("pilqr_update" + size).c_str(), update, s.nx, s.nu)->Unit(us);
+  }
+  for (const int dim : {10, 28, 59}) {
+    RegisterBenchmark(fmt::format("gmm_em_iteration/{}/20/2000", dim).c_str(), em_iteration, dim,
+                      20, 2000)
+        ->Unit(us);
+  }
+  for (const Task& task : tasks()) {
+    RegisterBenchmark(("rollout/" + task.name).c_str(), rollout, &task)->Unit(us);
+  }
+}
+
+}  // namespace pilqr::bench

@@ -1,0 +1,277 @@
+#include "settings_file.hpp"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <limits>
+#include <map>
+#include <sstream>
+
+#include "io/io_support.hpp"
+
+namespace pilqr::command {
+namespace {
+
+/// The settings for reacher with these --set arguments.
+RunSettings with(const std::vector<std::string>& sets, const std::string& task = "reacher") {
+  SettingsRequest request{.task = task};
+  for (const std::string& text : sets) request.assignments.push_back(parse_set(text));
+  return resolve(request);
+}
+
+/// The settings that a file with this text gives.
+RunSettings from_file(const std::string& text, const std::string& task = "reacher") {
+  const test::TemporaryDirectory directory;
+  test::write_plainly(directory / "s.toml", text);
+  return resolve({.task = task, .file = directory / "s.toml"});
+}
+
+/// What the message of InvalidArgument says, without the folder of a file.
+template <class Action>
+std::string refusal(Action&& action) {
+  try {
+    action();
+  } catch (const InvalidArgument& error) {
+    const std::string message = error.what();
+    EXPECT_EQ(message.find('\n'), std::string::npos);
+    const std::size_t file = message.find("s.toml");
+    return file == std::string::npos ? message : message.substr(file);
+  }
+  ADD_FAILURE() << "no InvalidArgument";
+  return {};
+}
+
+/// key = value of TOML text, sections as in "noise.width".
+std::map<std::string, std::string> entries(const std::string& toml) {
+  std::map<std::string, std::string> out;
+  std::istringstream lines(toml);
+  std::string section;
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t equals = line.find(" = ");
+    if (!line.empty() && line.front() == '[') section = line.substr(1, line.size() - 2) + '.';
+    if (equals != std::string::npos) {
+      out[section + line.substr(0, equals)] = line.substr(equals + 3);
+    }
+  }
+  return out;
+}
+
+/// Another valid value for each setting.
+const std::map<std::string, std::string>& other_values() {
+  static const std::map<std::string, std::string> values = {
+      {"task", "\"point_mass\""},
+      {"algorithm", "\"lqr_flm\""},
+      {"preset", "\"paper\""},
+      {"seed", "9223372036854775807"},
+      {"samples", "7"},
+      {"iterations", "3"},
+      {"conditions", "[3, 1]"},
+      {"noise.width", "1.25"},
+      {"noise.antithetic", "true"},
+      {"fit.ridge", "1e-07"},
+      {"fit.prior", "\"gmm\""},
+      {"gmm.max_clusters", "5"},
+      {"gmm.min_points_per_cluster", "11"},
+      {"gmm.max_points", "300"},
+      {"gmm.strength", "0.1"},
+      {"replay.range", "inf"},
+      {"kl_step.rule", "\"residual\""},
+      {"kl_step.base_first", "0.30000000000000004"},
+      {"kl_step.base_last", "0.3"},
+      {"kl_step.min_multiplier_first", "0.5"},
+      {"kl_step.min_multiplier_last", "0.25"},
+      {"kl_step.max_multiplier_first", "5e+22"},
+      {"kl_step.max_multiplier_last", "3.0"},
+      {"kl_step.ratio_to_increase", "0.06"},
+      {"kl_step.ratio_to_decrease", "0.7"},
+      {"lqr_flm.constraint", "\"total\""},
+      {"lqr_flm.marginals", "\"reference\""},
+      {"lqr_flm.min_variance_ratio", "0.0"},
+      {"lqr_flm.entropy_weight", "2.0"},
+      {"lqr_flm.tolerance", "0.1"},
+      {"lqr_flm.min_dual", "5e-324"},
+      {"lqr_flm.max_dual", "1e+20"},
+      {"temperature.kl_step", "0.75"},
+      {"temperature.min_temperature", "0.001"},
+      {"temperature.source", "\"residual\""},
+      {"pi2.covariance_damping", "0.0"},
+      {"pi2.centered", "false"},
+      {"pi2.shrinkage", "4.0"},
+      {"pi2.min_variance_ratio", "0.5"},
+  };
+  return values;
+}
+
+TEST(SettingsFile, EverySettingIsReadAndWrittenAlone) {
+  const std::vector<std::string> keys = setting_keys();
+  ASSERT_EQ(keys.size(), other_values().size());
+  for (const std::string& key : keys) {
+    if (key == "task" || key == "algorithm" || key == "preset") continue;  // they change others
+    const std::string& value = other_values().at(key);
+    auto expected = entries(to_toml(with({})));
+    ASSERT_TRUE(expected.count(key)) << key;
+    ASSERT_NE(expected.at(key), value) << key;
+    expected[key] = value;
+    EXPECT_EQ(entries(to_toml(with({key + '=' + value}))), expected) << key;
+  }
+}
+
+TEST(SettingsFile, RoundTrip) {
+  std::string all;
+  for (const auto& [key, value] : other_values()) {
+    if (key == "task" || key == "preset" || key == "algorithm") continue;
+    all += key + " = " + value + '\n';
+  }
+  for (const char* algorithm : {"pilqr", "lqr_flm", "pi2"}) {
+    for (const char* preset : {"default", "paper"}) {
+      const std::string head =
+          std::string("algorithm = '") + algorithm + "'\npreset = '" + preset + "'\n";
+      for (const std::string& text : {head, head + all}) {
+        const std::string written = to_toml(from_file(text));
+        EXPECT_EQ(to_toml(from_file(written)), written);
+        EXPECT_EQ(to_toml(from_file(written, "")), written) << "the file alone says it all";
+      }
+    }
+  }
+}
+
+TEST(SettingsFile, NumbersReadBackBitByBit) {
+  RandomStream random({.seed = 3});
+  for (int i = 0; i < 300; ++i) {
+    const auto bits = (static_cast<std::uint64_t>(random()) << 32U) | random();
+    const double value = std::bit_cast<double>(bits & ~(1ULL << 63U));
+    if (!std::isfinite(value)) continue;
+    RunSettings run = with({});
+    run.settings.model.fit.ridge = value;
+    const double back = from_file(to_toml(run)).settings.model.fit.ridge;
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(back), std::bit_cast<std::uint64_t>(value));
+  }
+  EXPECT_EQ(from_file("fit.ridge = 3").settings.model.fit.ridge, 3.0) << "an integer is a number";
+}
+
+// Task defaults, preset, file, --set, flags: the later wins.
+TEST(SettingsFile, Precedence) {
+  EXPECT_EQ(with({}, "point_mass").settings.noise.width, find_task("point_mass").noise.width);
+  const RunSettings paper = with({"preset=paper"});
+  EXPECT_EQ(paper.settings.kl_step.base_first, PilqrOptions::paper().kl_step.base_first);
+  EXPECT_NE(paper.settings.kl_step.base_first, with({}).settings.kl_step.base_first);
+  // The preset is under the other keys wherever it stands.
+  EXPECT_EQ(with({"kl_step.base_first=0.7", "preset=paper"}).settings.kl_step.base_first, 0.7);
+
+  const test::TemporaryDirectory directory;
+  test::write_plainly(directory / "s.toml",
+                      "preset = 'paper'\nsamples = 3\nseed = 3\nalgorithm = 'pi2'\n");
+  SettingsRequest request{.task = "reacher", .file = directory / "s.toml"};
+  EXPECT_EQ(resolve(request).settings.algorithm, Algorithm::pi2);
+  request.assignments = {parse_set("samples=4"),
+                         {"--samples 5", "samples", "5"},
+                         {"--algorithm pilqr", "algorithm", "pilqr"}};
+  const RunSettings run = resolve(request);
+  EXPECT_EQ(run.settings.samples, 5);
+  EXPECT_EQ(run.settings.seed, 3U);
+  EXPECT_EQ(run.settings.algorithm, Algorithm::pilqr);
+  EXPECT_EQ(run.preset, Preset::paper);
+}
+
+TEST(SettingsFile, PriorDecidesWhetherTheMixtureIsUsed) {
+  EXPECT_FALSE(with({"gmm.strength=3"}).settings.model.gmm.has_value());
+  const RunSettings run = with({"gmm.strength=3", "fit.prior=gmm"});
+  ASSERT_TRUE(run.settings.model.gmm.has_value());
+  EXPECT_EQ(run.settings.model.gmm->strength, 3.0);
+}
+
+TEST(SettingsFile, WrongValuesOfSet) {
+  const std::map<std::string, std::string> cases = {
+      {"samples=2.5", "expected an integer, not 2.5"},
+      {"samples='5'", "expected an integer, not \"5\""},
+      {"samples=true", "expected an integer, not true"},
+      {"samples=", "expected an integer, not \"\""},
+      {"samples=5 # five", "expected an integer, not \"5 # five\""},
+      {"samples=5\nseed = 1", "expected an integer, not \"5\\x0aseed = 1\""},
+      {"samples=3000000000", "expected an integer from -2147483648 to 2147483647, not 3000000000"},
+      {"samples=0", "samples is 0, expected 1 to 1000000"},
+      {"seed=-1", "expected an integer from 0 to 9223372036854775807, not -1"},
+      {"seed=9223372036854775808", "expected an integer, not \"9223372036854775808\""},
+      {"noise.width=nan", "expected a number, not nan"},
+      {"noise.width=wide", "expected a number, not \"wide\""},
+      {"noise.width='2.0'", "expected a number, not \"2.0\""},
+      {"noise.width=[2]", "expected a number, not [ 2 ]"},
+      {"noise.width=-1", "noise width is -1 steps"},
+      {"noise.antithetic=1", "expected true or false, not 1"},
+      {"pi2.centered=yes", "expected true or false, not \"yes\""},
+      {"conditions=0", "expected a list of integers like [0, 1], not 0"},
+      {"conditions=[0.5]", "expected a list of integers"},
+      {"conditions=[0, 'a']", "expected a list of integers"},
+      {"conditions=[]", "conditions is empty"},
+      {"conditions=[1, 1]", "1 is named twice"},
+      {"conditions=[4]", "reacher has 0 to 3, not 4"},
+      {"algorithm=trpo", "expected one of \"pilqr\", \"lqr_flm\", \"pi2\", not \"trpo\""},
+      {"algorithm=3", "expected one of \"pilqr\", \"lqr_flm\", \"pi2\", not \"3\""},
+      {"preset=none", "expected one of \"default\", \"paper\", not \"none\""},
+      {"task=point_mass", "is \"point_mass\", but the command line names \"reacher\""},
+      {"gmm.max_clusters=1", "mixture prior: max_clusters is 1"},
+      {"kl_step.min_multiplier_first=30", "max_multiplier_first is 20"},
+      {"noise=3", "unknown setting"},
+      {"noise.colour=3", "unknown setting"},
+      {"Samples=3", "unknown setting"},
+  };
+  for (const auto& [text, message] : cases) {
+    const std::string found = refusal([&, &text = text] {
+      try {
+        (void)with({text});
+      } catch (const InvalidArgument& error) {
+        std::string one_line = error.what();
+        for (char& c : one_line) {
+          if (c == '\n') c = ' ';  // only what the user wrote has a line break here
+        }
+        throw InvalidArgument(one_line);
+      }
+    });
+    EXPECT_TRUE(test::begins(found, "--set " + text.substr(0, text.find('\n')))) << text;
+    EXPECT_TRUE(test::contains(found, message)) << text;
+  }
+  for (const char* text : {"samples", "=3", ""}) {
+    EXPECT_EQ(refusal([&] { (void)parse_set(text); }),
+              std::string("--set ") + text + ": expected key=value");
+  }
+}
+
+TEST(SettingsFile, WrongFiles) {
+  const std::map<std::string, std::string> cases = {
+      {"samplse = 3\n", "s.toml: samplse: unknown setting"},
+      {"[nois]\n", "s.toml: nois: unknown section"},
+      {"[samples]\n", "s.toml: samples: unknown section"},
+      {"[noise.more]\n", "s.toml: noise.more: unknown section"},
+      {"[[noise]]\nwidth = 1\n", "s.toml: noise: unknown setting"},
+      {"noise = 3\n", "s.toml: noise: unknown setting"},
+      {"[noise]\nwidth = '3'\n", "s.toml: noise.width: expected a number, not \"3\""},
+      {"[kl_step]\nbase_first = -1\n", "s.toml: kl_step.base_first: kl_step: base_first is -1"},
+      {"samples = 3\nsamples = 4\n", "s.toml: line 2: "},
+      {"samples = = 3\n", "s.toml: line 1: "},
+      {"samples = 3", ""},
+      {"task = 'point_mass'\n", "s.toml: task: is \"point_mass\", but the command line names"},
+      {"task = 3\n", "s.toml: task: expected text in quotes, not 3"},
+      {std::string("\0\xFF", 2), "s.toml: line 1: "},
+  };
+  for (const auto& [text, message] : cases) {
+    if (message.empty()) {
+      EXPECT_EQ(from_file(text).settings.samples, 3);
+      continue;
+    }
+    EXPECT_TRUE(test::begins(refusal([&, &text = text] { (void)from_file(text); }), message))
+        << text;
+  }
+  EXPECT_EQ(refusal([] { (void)from_file("seed = 1\n", ""); }), "s.toml: task: is missing");
+  EXPECT_TRUE(test::begins(refusal([] { (void)from_file("task = 'nope'\n", ""); }),
+                           "s.toml: task: unknown task 'nope', expected one of: "));
+}
+
+// A value that is only valid together with another may come first.
+TEST(SettingsFile, OnlyTheEndHasToBeValid) {
+  const RunSettings run =
+      with({"kl_step.min_multiplier_first=30", "kl_step.max_multiplier_first=50"});
+  EXPECT_EQ(run.settings.kl_step.min_multiplier_first, 30.0);
+}
+
+}  // namespace
+}  // namespace pilqr::command

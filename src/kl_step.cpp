@@ -63,8 +63,10 @@ void KlStep::adapt_to_residual(const VectorX& ratio) {
 }
 
 void KlStep::adapt_to_improvement(double predicted, double actual) {
-  const double factor = predicted / (2.0 * std::max(1e-4, predicted - actual));
-  multiplier_ *= std::isfinite(factor) ? std::clamp(factor, 0.1, 5.0) : 0.1;
+  const double shortfall = predicted - actual;
+  const double factor = predicted / (2.0 * std::max(1e-4, shortfall));
+  const bool finite = std::isfinite(shortfall) && std::isfinite(factor);
+  multiplier_ *= finite ? std::clamp(factor, 0.1, 5.0) : 0.1;
   clip();
 }
 

@@ -54,6 +54,22 @@ inline UpdateReport failed(UpdateReport report, const Failure& failure) {
   return report;
 }
 
+/// Names the first entry of an N x T cost-to-go that is NaN or infinite: single costs may be finite
+/// and their sum not.
+inline Failure first_non_finite(const MatrixX& cost_to_go) {
+  for (int t = 0; t < cols(cost_to_go); ++t) {
+    for (int i = 0; i < rows(cost_to_go); ++i) {
+      if (std::isfinite(cost_to_go(i, t))) continue;
+      return {.kind = FailureKind::non_finite_cost,
+              .sample = i,
+              .step = t,
+              .value = cost_to_go(i, t),
+              .detail = "cost-to-go"};
+    }
+  }
+  return {};
+}
+
 /// How dynamics are fitted.
 struct ModelOptions {
   DynamicsFitOptions fit{};

@@ -38,6 +38,7 @@ class LqrFlm {
         policy_((require_valid(initial, "initial policy"), std::move(initial))),
         state_{KlStep(options.kl_step, policy_.steps()), {}} {
     require_valid(options.model.fit);
+    require_valid(options.replay);
     require_valid(options.lqr_flm);
     if (options.model.gmm) state_.gmm.emplace(*options.model.gmm);
   }

@@ -35,6 +35,7 @@ class Pi2 {
   /// Goes on from a saved policy. Throws InvalidArgument if it is not of this horizon.
   void restore(Policy policy) {
     require_same_shape(policy_, policy);
+    require_valid(policy, "restored policy");
     policy_ = std::move(policy);
   }
 
@@ -46,6 +47,9 @@ class Pi2 {
     UpdateReport report;
     describe_samples(rollouts, report);
     const MatrixX S = cost_to_go(rollouts.cost);
+    if (const Failure overflow = first_non_finite(S); !overflow.ok()) {
+      return failed(report, overflow);
+    }
     const VectorX temperature = optimize_temperatures(S, options_.temperature);
     auto pi2 = pi2_update(policy_, rollouts.xi, S, temperature, options_.pi2);
     if (!pi2.ok()) return failed(report, pi2.failure);

@@ -56,6 +56,7 @@ class Pilqr {
         policy_((require_valid(initial, "initial policy"), std::move(initial))),
         state_{KlStep(options.kl_step, policy_.steps()), {}} {
     require_valid(options.model.fit);
+    require_valid(options.replay);
     require_valid(options.lqr_flm);
     require_valid(options.temperature);
     require_valid(options.pi2);
@@ -96,9 +97,12 @@ class Pilqr {
     next.adapt = true;
 
     // 6: temperatures.
-    const bool from_residual = options_.temperature_source == TemperatureSource::residual;
-    const VectorX temperature = optimize_temperatures(
-        cost_to_go(from_residual ? residual : rollouts.cost), options_.temperature);
+    const MatrixX S = cost_to_go(
+        options_.temperature_source == TemperatureSource::residual ? residual : rollouts.cost);
+    if (const Failure overflow = first_non_finite(S); !overflow.ok()) {
+      return failed(report, overflow);
+    }
+    const VectorX temperature = optimize_temperatures(S, options_.temperature);
 
     // 7: the model-based update.
     const auto lqr = lqr_flm_update(model.dynamics, model.cost, policy_, model.start,

@@ -103,7 +103,7 @@ struct CommandLine {
   bool evaluate_json = false;
 
   CommandLine() {
-    app.require_subcommand(1);
+    app.require_subcommand(0, 1);  // an unknown word is then named in the message
     app.set_version_flag("--version", "pilqr " PILQR_VERSION);
     app.footer(
         "Exit status: 0 done, 1 stopped on a failure, 2 wrong usage or bad input, 130 "
@@ -146,6 +146,8 @@ struct CommandLine {
   }
 
   int run() const {
+    require(!app.get_subcommands().empty(),
+            "expected tasks, train, compare or evaluate, see --help");
     if (app.got_subcommand("tasks")) return list_tasks_command(tasks_json);
     if (app.got_subcommand("train")) return run_train();
     if (app.got_subcommand("compare")) return run_compare();

@@ -1,1 +1,217 @@
 #include <gtest/gtest.h>
+
+#include "command/process.hpp"
+#include "pilqr/io/policy_file.hpp"
+#include "pilqr/io/safetensors.hpp"
+
+namespace pilqr {
+namespace {
+
+using test::Command;
+using test::Outcome;
+using test::short_training;
+
+/// Training that nobody waits for.
+constexpr const char* endless = "100000";
+
+void expect_same_run(const Command& command, const std::string& a, const std::string& b) {
+  for (const char* file : {"config.toml", "policy.safetensors", "checkpoint/state.safetensors"}) {
+    EXPECT_TRUE(command.read(a + '/' + file) == command.read(b + '/' + file)) << file;
+  }
+  EXPECT_EQ(command.timeless_metrics(a), command.timeless_metrics(b));
+}
+
+class ResumeOf : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(ResumeOf, IsBitIdenticalAtEveryCut) {
+  Command command;
+  const std::string setting = GetParam();
+  const std::vector<std::string> more = {
+      "--set", setting, "--set", "gmm.max_clusters=3", "--conditions", "3,1", "--iterations"};
+  const auto train = [&](const std::string& out, const std::string& iterations) {
+    auto words = more;
+    words.push_back(iterations);
+    const Outcome outcome = command.run(short_training(out, words, "reacher"));
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+  };
+  train("whole", "5");
+  for (const char* cut : {"1", "2", "4"}) {
+    train(cut, cut);
+    const Outcome outcome = command.run({"train", "--resume", cut, "--iterations", "5"});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    expect_same_run(command, "whole", cut);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ResumeOf,
+                         ::testing::Values("algorithm=pilqr", "fit.prior=gmm", "algorithm=lqr_flm",
+                                           "algorithm=pi2", "preset=paper"),
+                         [](const auto& of) {
+                           std::string name = of.param;
+                           std::replace_if(
+                               name.begin(), name.end(),
+                               [](char c) { return c == '.' || c == '='; }, '_');
+                           return name;
+                         });
+
+/// A run that a signal ends after at least two iterations; what it then needs to be whole.
+void expect_resumable_after(int signal, int expected_status) {
+  Command command;
+  const std::vector<std::string> gmm = {"--set", "fit.prior=gmm", "--set", "gmm.max_clusters=3",
+                                        "--iterations"};
+  auto words = gmm;
+  words.emplace_back(endless);
+  const pid_t child = command.start(short_training("cut", words));
+  command.wait_for_lines("cut", 2);
+  ASSERT_EQ(::kill(child, signal), 0);
+  const Outcome outcome = command.wait(child);
+  ASSERT_EQ(outcome.status, expected_status) << outcome.err;
+
+  const int saved = load_policy(command.path("cut/policy.safetensors")).iteration;
+  ASSERT_GE(saved, 1);
+  const std::string total = std::to_string(saved + 2);
+  const Outcome resumed = command.run({"train", "--resume", "cut", "--iterations", total});
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  words.back() = total;
+  ASSERT_EQ(command.run(short_training("whole", words)).status, 0);
+  expect_same_run(command, "whole", "cut");
+}
+
+TEST(Resume, AfterCtrlC) {
+  expect_resumable_after(SIGINT, 130);
+}
+TEST(Resume, AfterTermination) {
+  expect_resumable_after(SIGTERM, 130);
+}
+TEST(Resume, AfterKill) {
+  expect_resumable_after(SIGKILL, 128 + SIGKILL);
+}
+
+TEST(Resume, CtrlCSaysHowToGoOn) {
+  Command command;
+  const pid_t child = command.start(short_training("r", {"--iterations", endless}));
+  command.wait_for_lines("r", 1);
+  ASSERT_EQ(::kill(child, SIGINT), 0);
+  const Outcome outcome = command.wait(child);
+  EXPECT_EQ(outcome.status, 130);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_TRUE(test::begins(outcome.out, "Interrupted after "));
+  EXPECT_TRUE(test::contains(outcome.out, "pilqr train --resume r\n"));
+  // Finished means finished: as many lines as the policy has iterations.
+  EXPECT_EQ(static_cast<int>(command.metrics("r").size()),
+            load_policy(command.path("r/policy.safetensors")).iteration);
+}
+
+// An iteration of many rollouts, so that the second signal comes in its middle.
+TEST(Resume, SecondCtrlCEndsAtOnce) {
+  Command command;
+  const pid_t child =
+      command.start(short_training("r", {"--iterations", "2", "--samples", "100000"}));
+  command.wait_for_lines("r", 0);
+  while (!std::filesystem::exists(command.path("r/checkpoint/state.safetensors"))) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  ASSERT_EQ(::kill(child, SIGINT), 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  ASSERT_EQ(::kill(child, SIGINT), 0);
+  EXPECT_EQ(command.wait(child).status, 130);
+  EXPECT_TRUE(command.metrics("r").empty());
+}
+
+TEST(Resume, FinishedRunSaysSo) {
+  Command command;
+  ASSERT_EQ(command.run(short_training("r")).status, 0);
+  const auto before = command.contents();
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{}, {"--iterations", "4"}, {"--iterations", "2"}}) {
+    std::vector<std::string> words = {"train", "--resume", "r"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = command.run(words);
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_TRUE(test::begins(outcome.out, "r is finished: 4 iterations"));
+    EXPECT_TRUE(command.contents() == before);
+  }
+}
+
+// A line that broke off, and lines that are newer than the checkpoint.
+TEST(Resume, TrimsTheMetricsToTheCheckpoint) {
+  Command command;
+  ASSERT_EQ(command.run(short_training("whole", {"--iterations", "3"})).status, 0);
+  ASSERT_EQ(command.run(short_training("r", {"--iterations", "2"})).status, 0);
+  const std::string good = command.read("r/metrics.jsonl");
+  for (const std::string& rest :
+       {std::string("{\"iteration\":2,\"cond"), std::string("{\"iteration\":2}\n"),
+        std::string("garbage\n\n"), good}) {
+    std::filesystem::remove_all(command.path("copy"));
+    std::filesystem::copy(command.path("r"), command.path("copy"),
+                          std::filesystem::copy_options::recursive);
+    command.write("copy/metrics.jsonl", good + rest);
+    ASSERT_EQ(command.run({"train", "--resume", "copy", "--iterations", "3"}).status, 0);
+    expect_same_run(command, "whole", "copy");
+  }
+}
+
+/// The file with a NaN in a gain.
+std::string with_nan(const std::filesystem::path& path) {
+  SafeTensors contents = load_safetensors(path);
+  std::get<std::vector<double>>(contents.tensors.at("condition_0/K").values)[0] =
+      std::numeric_limits<double>::quiet_NaN();
+  return encode_safetensors(contents);
+}
+
+TEST(Resume, BadFoldersAreRefusedUnchanged) {
+  Command command;
+  ASSERT_EQ(command.run(short_training("r", {"--conditions", "0,1"}, "reacher")).status, 0);
+  const std::string state = command.read("r/checkpoint/state.safetensors");
+  const std::string metrics = command.read("r/metrics.jsonl");
+  const std::string config = command.read("r/config.toml");
+  const auto replaced = [](std::string text, const std::string& from, const std::string& to) {
+    text.replace(text.find(from), from.size(), to);
+    return text;
+  };
+  struct Case {
+    std::string file;
+    std::string bytes;
+    std::string part;
+  };
+  const std::vector<Case> cases = {
+      {"checkpoint/state.safetensors", "", "r/checkpoint/state.safetensors: "},
+      {"checkpoint/state.safetensors", state.substr(0, state.size() - 8), "state.safetensors: "},
+      {"checkpoint/state.safetensors", with_nan(command.path("r/checkpoint/state.safetensors")),
+       "K at step 0 has a NaN"},
+      {"checkpoint/state.safetensors", command.read("r/policy.safetensors"), "format"},
+      {"metrics.jsonl", "", "r/metrics.jsonl: line 1 is not that of iteration 0, condition 0"},
+      {"metrics.jsonl", metrics.substr(0, metrics.size() - 1), "line 8"},
+      {"metrics.jsonl", metrics.substr(metrics.find('\n') + 1), "line 1"},
+      {"config.toml", config + "[nois]\n", "r/config.toml: nois: unknown section"},
+      {"config.toml", replaced(config, "seed = 0", "seed = 1"), "\"seed\""},
+      {"config.toml", replaced(config, "[0, 1]", "[0]"), "\"conditions\""},
+      {"config.toml", replaced(config, "\"reacher\"", "\"juggling\""), "r/config.toml: task"},
+      {"config.toml", replaced(config, "\"pilqr\"", "\"lqr_flm\""), "\"algorithm\""},
+      {"config.toml", replaced(config, "\"none\"", "\"gmm\""), "gmm/batches\" is missing"},
+  };
+  for (const Case& c : cases) {
+    const std::string good = command.read("r/" + c.file);
+    command.write("r/" + c.file, c.bytes);
+    const auto before = command.contents();
+    test::expect_refused(command.run({"train", "--resume", "r", "--iterations", "9"}), {c.part});
+    EXPECT_TRUE(command.contents() == before) << c.part;
+    command.write("r/" + c.file, good);
+  }
+  for (const char* file : {"checkpoint/state.safetensors", "metrics.jsonl", "config.toml"}) {
+    const std::string good = command.read(std::string("r/") + file);
+    std::filesystem::remove(command.path(std::string("r/") + file));
+    test::expect_refused(command.run({"train", "--resume", "r"}), {file, "cannot open"});
+    command.write(std::string("r/") + file, good);
+  }
+  test::expect_refused(command.run({"train", "--resume", "nowhere"}), {"nowhere"});
+  test::expect_refused(command.run({"train", "--resume", "r", "--iterations", "0"}),
+                       {"iterations is 0"});
+  test::expect_refused(command.run({"train", "reacher", "--resume", "r"}), {"--resume r"});
+  test::expect_refused(command.run({"train", "--resume", "r", "--seed", "1"}), {"--resume r"});
+  test::expect_refused(command.run({"train", "--resume", "r", "--set", "samples=1"}),
+                       {"--resume r"});
+}
+
+}  // namespace
+}  // namespace pilqr

@@ -14,8 +14,8 @@ namespace {
 /// Probability below t under Student's distribution, by Simpson's rule on its density.
 double student_t_below(double t, int degrees) {
   const double n = degrees;
-  const double scale = std::exp(std::lgamma((n + 1) / 2) - std::lgamma(n / 2)) /
-                       std::sqrt(n * std::numbers::pi);
+  const double scale =
+      std::exp(std::lgamma((n + 1) / 2) - std::lgamma(n / 2)) / std::sqrt(n * std::numbers::pi);
   const auto density = [&](double x) { return scale * std::pow(1 + x * x / n, -(n + 1) / 2); };
   constexpr int intervals = 20000;
   const double h = t / intervals;

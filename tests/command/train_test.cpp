@@ -13,12 +13,24 @@ using test::Command;
 using test::Outcome;
 using test::short_training;
 
-const std::vector<std::string> metrics_keys = {
-    "iteration",      "condition",      "samples_total",   "steps_total",
-    "cost_mean",      "cost_std",       "cost_min",        "cost_model_mean",
-    "residual_ratio", "kl_step_mean",   "kl_mean",         "temperature_mean",
-    "effective_samples_min",            "success_rate",    "distance_mean",
-    "seconds_rollout", "seconds_update", "status"};
+const std::vector<std::string> metrics_keys = {"iteration",
+                                               "condition",
+                                               "samples_total",
+                                               "steps_total",
+                                               "cost_mean",
+                                               "cost_std",
+                                               "cost_min",
+                                               "cost_model_mean",
+                                               "residual_ratio",
+                                               "kl_step_mean",
+                                               "kl_mean",
+                                               "temperature_mean",
+                                               "effective_samples_min",
+                                               "success_rate",
+                                               "distance_mean",
+                                               "seconds_rollout",
+                                               "seconds_update",
+                                               "status"};
 
 TEST(Train, LeavesARunFolder) {
   Command command;
@@ -82,19 +94,23 @@ TEST(Train, QuietPrintsOneLine) {
 // The configuration that a run leaves gives the same run again.
 TEST(Train, ConfigReproducesTheRun) {
   Command command;
-  ASSERT_EQ(command.run(short_training("a", {"--set", "fit.ridge=1e-07", "--seed", "3"})).status, 0);
+  ASSERT_EQ(command.run(short_training("a", {"--set", "fit.ridge=1e-07", "--seed", "3"})).status,
+            0);
   ASSERT_EQ(command.run({"train", "point_mass", "--config", "a/config.toml", "--out", "b"}).status,
             0);
   EXPECT_EQ(command.read("a/config.toml"), command.read("b/config.toml"));
-  EXPECT_EQ(command.read("a/policy.safetensors"), command.read("b/policy.safetensors"));
+  EXPECT_TRUE(command.read("a/policy.safetensors") == command.read("b/policy.safetensors"));
   EXPECT_EQ(command.timeless_metrics("a"), command.timeless_metrics("b"));
-  ASSERT_EQ(command.run(short_training("c", {"--set", "fit.ridge=1e-07", "--seed", "4"})).status, 0);
-  EXPECT_NE(command.read("a/policy.safetensors"), command.read("c/policy.safetensors"));
+  ASSERT_EQ(command.run(short_training("c", {"--set", "fit.ridge=1e-07", "--seed", "4"})).status,
+            0);
+  EXPECT_TRUE(command.read("a/policy.safetensors") != command.read("c/policy.safetensors"));
 }
 
 TEST(Train, ThreadsDoNotShow) {
   Command command;
-  const std::vector<std::string> gmm = {"--set", "fit.prior=gmm", "--samples", "9", "--threads"};
+  const std::vector<std::string> gmm = {
+      "--set", "fit.prior=gmm", "--set", "gmm.max_clusters=3", "--samples",
+      "9",     "--iterations",  "3",     "--threads"};
   for (const char* threads : {"1", "2", "8"}) {
     auto more = gmm;
     more.emplace_back(threads);
@@ -102,10 +118,10 @@ TEST(Train, ThreadsDoNotShow) {
     ASSERT_EQ(outcome.status, 0) << outcome.err;
   }
   const std::string serial = command.read("1/policy.safetensors");
-  EXPECT_EQ(serial, command.read("2/policy.safetensors"));
-  EXPECT_EQ(serial, command.read("8/policy.safetensors"));
-  EXPECT_EQ(command.read("1/checkpoint/state.safetensors"),
-            command.read("8/checkpoint/state.safetensors"));
+  EXPECT_TRUE(serial == command.read("2/policy.safetensors"));
+  EXPECT_TRUE(serial == command.read("8/policy.safetensors"));
+  EXPECT_TRUE(command.read("1/checkpoint/state.safetensors") ==
+              command.read("8/checkpoint/state.safetensors"));
   EXPECT_EQ(command.timeless_metrics("1"), command.timeless_metrics("8"));
 }
 
@@ -133,7 +149,7 @@ TEST(Train, FailureSaysWhereAndKeepsTheLastGoodPolicy) {
   const auto before = command.contents("r").at("policy.safetensors");
   EXPECT_EQ(command.run({"train", "--resume", "r"}).status, 1);
   EXPECT_EQ(command.metrics("r").size(), 1U);
-  EXPECT_EQ(command.read("r/policy.safetensors"), before);
+  EXPECT_TRUE(command.read("r/policy.safetensors") == before);
 }
 
 TEST(Train, FilesThatCannotBeWritten) {
@@ -149,8 +165,8 @@ TEST(Train, FilesThatCannotBeWritten) {
   // What was saved is good, and the line that broke off is no obstacle.
   const int saved = load_policy(command.path("r/policy.safetensors")).iteration;
   EXPECT_GT(saved, 10);
-  EXPECT_EQ(command.run({"train", "--resume", "r", "--iterations", std::to_string(saved + 1)}).status,
-            0);
+  EXPECT_EQ(
+      command.run({"train", "--resume", "r", "--iterations", std::to_string(saved + 1)}).status, 0);
 }
 
 TEST(Evaluate, Json) {

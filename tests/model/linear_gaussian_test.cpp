@@ -64,7 +64,7 @@ TEST(LinearGaussianPolicy, SizesAndEquality) {
   copy = policy;
   copy.L[2](1, 0) = 7.0;
   EXPECT_NE(copy, policy);
-  EXPECT_NE(policy, Random(2).policy<Dynamic, Dynamic>(4, 3, 2));
+  EXPECT_NE(policy, (Random(2).policy<Dynamic, Dynamic>(4, 3, 2)));
 }
 
 TEST(LinearGaussianPolicy, ConstructorRefusesEmptyShapes) {

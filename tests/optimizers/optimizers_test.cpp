@@ -333,6 +333,19 @@ TEST_F(Faults, NanFromTheCostOrItsDerivativesIsNamed) {
   EXPECT_EQ(lqr.policy(), policy_);
 }
 
+TEST_F(Faults, ACostToGoThatOverflowsIsNamed) {
+  auto rollouts = rollouts_of(stable_system(), convex_cost(), policy_, 5);
+  rollouts.cost.row(2).setConstant(1.7e308);
+  Pi2<> pi2(policy_);
+  const UpdateReport report = pi2.update(rollouts, convex_cost());
+  EXPECT_EQ(report.failure.kind, FailureKind::non_finite_cost);
+  EXPECT_EQ(report.failure.sample, 2);
+  EXPECT_EQ(pi2.policy(), policy_);
+  Pilqr<> pilqr(policy_);
+  EXPECT_FALSE(pilqr.update(rollouts, convex_cost()).ok());
+  EXPECT_EQ(pilqr.policy(), policy_);
+}
+
 TEST_F(Faults, InvalidPoliciesAreRefused) {
   auto nan = policy_;
   nan.k[2](0) = std::nan("");
@@ -343,23 +356,25 @@ TEST_F(Faults, InvalidPoliciesAreRefused) {
   EXPECT_THROW(Pi2<>{LinearGaussianPolicy<>{}}, InvalidArgument);
 }
 
+/// The same system with sizes known at compile time.
+struct FixedLinear {
+  static constexpr int Nx = kNx;
+  static constexpr int Nu = kNu;
+  Linear linear;
+  void reset(int condition, RandomStream& stream, Vector<kNx>& x) const {
+    VectorX first;
+    linear.reset(condition, stream, first);
+    x = first;
+  }
+  void step(int t, const Vector<kNx>& x, const Vector<kNu>& u, RandomStream& stream,
+            Vector<kNx>& next) const {
+    VectorX successor;
+    linear.step(t, x, u, stream, successor);
+    next = successor;
+  }
+};
+
 TEST(Train, FixedAndDynamicSizesLearnTheSame) {
-  struct FixedLinear {
-    static constexpr int Nx = kNx;
-    static constexpr int Nu = kNu;
-    Linear linear;
-    void reset(int condition, RandomStream& stream, Vector<kNx>& x) const {
-      VectorX first;
-      linear.reset(condition, stream, first);
-      x = first;
-    }
-    void step(int t, const Vector<kNx>& x, const Vector<kNu>& u, RandomStream& stream,
-              Vector<kNx>& next) const {
-      VectorX successor;
-      linear.step(t, x, u, stream, successor);
-      next = successor;
-    }
-  };
   Linear dynamic_system = stable_system();
   FixedLinear fixed_system{stable_system()};
   std::vector<Pilqr<>> a{Pilqr<>(start_policy(6))};

@@ -2,6 +2,7 @@
 /// Random LQR problems, and plain formulas on them that share no code with the library.
 
 #include <Eigen/LU>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -59,11 +60,17 @@ double policy_deviation(const P& a, const R& b) {
   for (int t = 0; t < b.steps(); ++t) {
     const StepPolicy p = step_of(a, t);
     const StepPolicy q = step_of(b, t);
-    const double d =
-        deviation(p.K, q.K) + deviation(p.k, q.k) + deviation(p.Sigma, q.Sigma);
-    if (!(d <= worst)) worst = d;  // keeps NaN
+    const double d = deviation(p.K, q.K) + deviation(p.k, q.k) + deviation(p.Sigma, q.Sigma);
+    if (std::isnan(d)) return d;
+    worst = std::max(worst, d);
   }
   return worst;
+}
+
+/// Whether A >= floor B as symmetric matrices, up to rounding.
+inline bool at_least(const MatrixX& A, double floor, const MatrixX& B) {
+  MatrixX difference = A - (1.0 - 1e-9) * floor * B;
+  return cholesky_in_place(difference);
 }
 
 /// E [1/2 y'Qy + q'y] over x ~ N(mu, Omega), u ~ p(. | x), by the joint moments of y = [x; u].
@@ -108,8 +115,8 @@ struct StateMarginals {
   }
 };
 
-/// Expected cost of the whole trajectory without the constants c0, and the total divergence from the
-/// reference, both under the policy's own marginals.
+/// Expected cost of the whole trajectory without the constants c0, and the total divergence from
+/// the reference, both under the policy's own marginals.
 struct TrajectoryTotals {
   double cost = 0.0;
   double kl = 0.0;

@@ -114,8 +114,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(std::pair{Algorithm::pilqr, false}, std::pair{Algorithm::pilqr, true},
                       std::pair{Algorithm::lqr_flm, false}, std::pair{Algorithm::lqr_flm, true},
                       std::pair{Algorithm::pi2, false}),
-    [](const auto& info) {
-      return std::string(name(info.param.first)) + (info.param.second ? "_gmm" : "");
+    [](const auto& of) {
+      return std::string(name(of.param.first)) + (of.param.second ? "_gmm" : "");
     });
 
 // The total constraint starts its search from the last dual, which a checkpoint has to hold.

@@ -53,7 +53,11 @@ TEST(KlStep, GoldenPerStep) {
 }
 
 TEST(KlStep, ExactSequenceOfTheResidualRule) {
-  KlStep step({.base_first = 0.4, .base_last = 0.2}, 3);
+  KlStep step({.base_first = 0.4,
+               .base_last = 0.2,
+               .max_multiplier_first = 10.0,
+               .max_multiplier_last = 5.0},
+              3);
   EXPECT_TRUE(step.value().isApprox(Vector<3>(0.4, 0.3, 0.2)));
   step.adapt_to_residual(Vector<3>(0.01, 0.1, 0.3));
   EXPECT_EQ(step.multiplier(), Vector<3>(2.0, 1.0, 0.5));
@@ -77,12 +81,14 @@ TEST(KlStep, ExactSequenceOfTheImprovementRule) {
   EXPECT_TRUE(step.multiplier().isApprox(Vector<2>(0.1, 0.1), 1e-15));
   step.adapt_to_improvement(std::nan(""), 0.0);
   EXPECT_TRUE(step.multiplier().isApprox(Vector<2>(0.01, 0.01), 1e-15));
+  step.adapt_to_improvement(4.0, std::nan(""));  // NaN is bad news, from whichever side
+  EXPECT_TRUE(step.multiplier().isApprox(Vector<2>(0.01, 0.01), 1e-15));
 }
 
 TEST(KlStep, DefaultsDoNotDependOnTheHorizon) {
   for (const int T : {1, 2, 10, 1000}) {
     const KlStep step(KlStepOptions{}, T);
-    EXPECT_DOUBLE_EQ(step.value()(T - 1), T == 1 ? step.value()(0) : 0.2);
+    EXPECT_DOUBLE_EQ(step.value()(T - 1), KlStepOptions{}.base_last);
     EXPECT_EQ(step.multiplier(), VectorX::Ones(T));
   }
 }

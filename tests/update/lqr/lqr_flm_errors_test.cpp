@@ -27,7 +27,7 @@ std::string message_of(const Call& call) {
   return "";
 }
 
-#define EXPECT_MESSAGE(call, part)                             \
+#define EXPECT_MESSAGE(call, part)                                           \
   EXPECT_NE(message_of([&] { (void)(call); }).find(part), std::string::npos) \
       << "message: \"" << message_of([&] { (void)(call); }) << '"'
 
@@ -89,8 +89,9 @@ TEST_F(LqrFlmMisuse, Options) {
   }
 }
 
-/// Puts `bad` into every input in turn; `check(name, step, problem)` is called for each, where `step` is
-/// the step at which the sweep, running backwards, first meets it (-1: through the marginals).
+/// Puts `bad` into every input in turn; `check(name, step, problem)` is called for each, where
+/// `step` is the step at which the sweep, running backwards, first meets it (-1: through the
+/// marginals).
 template <class Check>
 void for_each_bad_entry(double bad, const Check& check) {
   const LqrProblem<> good(2, T, nx, nu);

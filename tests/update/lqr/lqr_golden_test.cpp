@@ -184,7 +184,8 @@ TYPED_TEST(LqrGolden, BackwardPerStepNotPositiveDefinite) {
     expect_policy(p.out, expected, 1e-9, key);
     // The constrained update needs no ladder at all.
     const auto update = lqr_flm_update(p.dynamics, p.cost, p.reference, p.start,
-                                       VectorX::Constant(in.size(), 0.3));
+                                       VectorX::Constant(in.size(), 0.3),
+                                       {.min_variance_ratio = 0.0});
     ASSERT_TRUE(update.ok()) << update.failure.message();
     EXPECT_TRUE(close(update.kl, VectorX::Constant(in.size(), 0.3), 1e-12)) << key;
   }
@@ -206,7 +207,8 @@ TYPED_TEST(LqrGolden, UpdatePerStep) {
     if (!expected.at("use_prev_distr").template get<bool>()) continue;
     ++exact_cases;
     const VectorX step = golden::vector(expected.at("kl_step"));
-    const auto update = lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, step);
+    const auto update = lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, step,
+                                       {.min_variance_ratio = 0.0});
     ASSERT_TRUE(update.ok()) << update.failure.message();
     const Json& exact = expected.at("exact");
     expect_policy(update.policy, exact, 1e-10, key);

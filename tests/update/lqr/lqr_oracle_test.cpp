@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <Eigen/Eigenvalues>
-
 #include "pilqr/update/lqr/lqr_flm.hpp"
 #include "support/lqr_problem.hpp"
 
@@ -65,8 +63,8 @@ KktSolution solve_kkt(const LqrProblem<Nx, Nu>& p, int t, const VectorX& given) 
   return {z, 0.5 * z.dot(H * z) + h.dot(z)};
 }
 
-/// The sweep's policy on the problem `solved` by its KKT system: mean trajectory, gains by moving x_t,
-/// covariance = inverse Hessian of the optimal cost in u_t.
+/// The sweep's policy on the problem `solved` by its KKT system: mean trajectory, gains by moving
+/// x_t, covariance = inverse Hessian of the optimal cost in u_t.
 template <int Nx, int Nu>
 void expect_kkt(const LqrProblem<Nx, Nu>& solved, const LinearGaussianPolicy<Nx, Nu>& policy) {
   const int T = policy.steps();
@@ -219,13 +217,7 @@ void check_per_step(const LqrProblem<>& p, double step, double floor, std::uint6
 
     const double kl = expected_kl(actual, reference, mu, Omega);
     EXPECT_NEAR(result.kl(t), kl, 1e-9 * std::max(1.0, kl));
-    if (eta > 1.01e-8 && result.kl(t) > 0.99 * step) {
-      EXPECT_NEAR(result.kl(t), step, 1e-10 * step);
-    } else {
-      EXPECT_LT(result.kl(t), step);
-      EXPECT_LT(eta - std::max(0.0, -(reference.Sigma * Quu).eigenvalues().real().minCoeff()),
-                1e-8 * (1.0 + Quu.norm()));
-    }
+    EXPECT_NEAR(result.kl(t), step, 1e-10 * step);  // no step is too large for these problems
     MatrixX closed(nx + nu, nx);  // y = closed x + [0; k]
     closed << MatrixX::Identity(nx, nx), actual.K;
     VectorX offset(nx + nu);
@@ -239,7 +231,8 @@ TEST(BackwardPerStep, SolvesEachStepsProblem) {
   std::uint64_t seed = 100;
   for (const Size& size : all_sizes) {
     for (const double step : {1e-6, 0.1, 3.0}) {
-      SCOPED_TRACE(fmt::format("T = {}, nx = {}, nu = {}, step {}", size.T, size.nx, size.nu, step));
+      SCOPED_TRACE(
+          fmt::format("T = {}, nx = {}, nu = {}, step {}", size.T, size.nx, size.nu, step));
       check_per_step(LqrProblem<>(seed, size.T, size.nx, size.nu), step, 0.0, seed);
       ++seed;
     }
@@ -269,7 +262,8 @@ TEST(BackwardPerStep, WorkspaceEndsWithTheValueOfTheNewPolicy) {
   VectorX kl(6);
   const auto choose = [](int, const StepKl<>& step) { return solve_step_dual(step, 0.3, 1e-8); };
   ASSERT_TRUE(
-      backward_per_step(p.dynamics, p.cost, p.reference, marginals, choose, ws, out, dual, kl).ok());
+      backward_per_step(p.dynamics, p.cost, p.reference, marginals, choose, ws, out, dual, kl)
+          .ok());
   // Differences of the expected cost over start means and covariances; exact for quadratics.
   const auto cost_from = [&](const VectorX& mu, const MatrixX& Sigma) {
     LqrProblem<> moved = p;
@@ -296,8 +290,7 @@ TEST(BackwardMaxEntropy, MinimisesTheLagrangianOfTheTotalConstraint) {
     const double weight = seed % 2 == 0 ? 0.0 : 0.5;
     SweepWorkspace<> ws(3, 2);
     LinearGaussianPolicy<> best(5, 3, 2);
-    ASSERT_TRUE(
-        backward_max_entropy(p.dynamics, p.cost, p.reference, dual, weight, ws, best).ok());
+    ASSERT_TRUE(backward_max_entropy(p.dynamics, p.cost, p.reference, dual, weight, ws, best).ok());
     const auto lagrangian = [&](const LinearGaussianPolicy<>& policy) {
       const test::TrajectoryTotals sum = test::totals(p, policy);
       return sum.cost + dual * sum.kl - weight * sum.entropy;

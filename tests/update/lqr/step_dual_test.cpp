@@ -154,8 +154,8 @@ TEST(StepDual, RefusesNanAndInfinity) {
   }
 }
 
-/// One control without state: cost 1/2 lambda u^2 + g u from the reference N(0, 1). Among all N(e, d)
-/// with d >= floor and KL <= step, found on a grid, none is better than the root's.
+/// One control without state: cost 1/2 lambda u^2 + g u from the reference N(0, 1). Among all N(e,
+/// d) with d >= floor and KL <= step, found on a grid, none is better than the root's.
 TEST(StepDual, SolvesTheScalarProblemOnAGrid) {
   for (const double lambda : {-2.0, -0.3, 0.0, 0.5, 4.0}) {
     for (const double g : {0.0, 0.2, -3.0}) {
@@ -181,7 +181,8 @@ TEST(StepDual, SolvesTheScalarProblemOnAGrid) {
             }
           }
           const double best = cost(e_best, d_best);
-          // A gradient of zero with lambda < 0 has two best means, +-e; the policy keeps the middle.
+          // A gradient of zero with lambda < 0 has two best means, +-e; the policy keeps the
+          // middle.
           const bool split = g == 0.0 && lambda < 0.0;
           if (!split) {
             EXPECT_LE(best, least + 1e-9) << lambda << " " << g << " " << floor << " " << step;

@@ -123,8 +123,10 @@ template <int Nx, int Nu>
     state_action_value(dynamics, cost, t, scale, ws);
     if (kl_dual > 0.0) add_reference_cost(reference, t, kl_dual * scale, ws);
     ws.Luu = ws.Q.bottomRightCorner(nu, nu);
-    if (!cholesky_in_place(ws.Luu))
-      return {t, ws.Q.bottomRightCorner(nu, nu).diagonal().minCoeff()};
+    if (!cholesky_in_place(ws.Luu)) {
+      const auto Quu = ws.Q.bottomRightCorner(nu, nu);
+      return {t, Quu.allFinite() ? Quu.diagonal().minCoeff() : Quu.sum()};
+    }
     const auto Luu = ws.Luu.template triangularView<Eigen::Lower>();
     ws.Y = ws.Q.bottomLeftCorner(nu, nx);
     ws.y = ws.q.tail(nu);
@@ -145,7 +147,8 @@ template <int Nx, int Nu>
     Luu_transposed.solveInPlace(ws.U);
     lower_factor_in_place(ws.U);
     out.L[t] = ws.U;
-    if (!ws.V.allFinite() || !out.K[t].allFinite() || !out.L[t].allFinite()) return {t, ws.V.sum()};
+    const double sum = ws.V.sum() + ws.v.sum() + out.K[t].sum() + out.k[t].sum() + out.L[t].sum();
+    if (!std::isfinite(sum)) return {t, sum};
   }
   return {};
 }
@@ -182,7 +185,7 @@ template <int Nx, int Nu, class ChooseDual>
     ws.A.noalias() = Quu * reference.L[t];
     ws.Luu.noalias() = reference.L[t].transpose() * ws.A;
     symmetrize(ws.Luu);
-    if (!jacobi_eigen_in_place(ws.Luu, ws.U, ws.kl.lambda)) return {t, ws.Q.sum()};
+    if (!jacobi_eigen_in_place(ws.Luu, ws.U, ws.kl.lambda)) return {t, ws.Luu.sum()};
     ws.A.noalias() = reference.L[t] * ws.U;
     ws.G = Qux;
     ws.G.noalias() += Quu * reference.K[t];
@@ -228,7 +231,8 @@ template <int Nx, int Nu, class ChooseDual>
     ws.v = ws.q.head(nx);
     ws.v.noalias() += out.K[t].transpose() * ws.q.tail(nu);
     ws.v.noalias() += ws.QuuK.transpose() * out.k[t];
-    if (!ws.V.allFinite() || !ws.v.allFinite() || !out.L[t].allFinite()) return {t, ws.V.sum()};
+    const double sum = ws.V.sum() + ws.v.sum() + out.K[t].sum() + out.k[t].sum() + out.L[t].sum();
+    if (!std::isfinite(sum)) return {t, sum};
   }
   return {};
 }

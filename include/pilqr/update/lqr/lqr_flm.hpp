@@ -109,17 +109,14 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
   if (options.marginals == KlMarginals::reference) {
     forward_marginals(dynamics, reference, start, marginals);
   }
-  SweepStatus last_failure;
+  SweepStatus status;  // of the last sweep
   // KL of the policy for a dual; infinite where the sweep has no solution, so that the dual is
   // raised.
   const auto kl_at = [&](double dual) {
     ++result.sweeps;
-    const SweepStatus status = backward_max_entropy(dynamics, cost, reference, dual,
-                                                    options.entropy_weight, ws, result.policy);
-    if (!status.ok()) {
-      last_failure = status;
-      return std::numeric_limits<double>::infinity();
-    }
+    status = backward_max_entropy(dynamics, cost, reference, dual, options.entropy_weight, ws,
+                                  result.policy);
+    if (!status.ok()) return std::numeric_limits<double>::infinity();
     if (options.marginals == KlMarginals::updated) {
       forward_marginals(dynamics, result.policy, start, marginals);
     }
@@ -169,9 +166,16 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
       s = 0.5 * (low + high);
     }
   }
-  result.failure = {.kind = FailureKind::kl_not_reached,
-                    .step = last_failure.failed_step,
-                    .value = last_failure.ok() ? result.kl.sum() : last_failure.value,
+  if (status.ok()) {
+    status.value = result.kl.sum();
+    for (int t = T - 1; t >= 0 && !std::isfinite(status.value); --t) {
+      if (!std::isfinite(result.kl(t))) status.failed_step = t;
+    }
+  }
+  result.failure = {.kind = std::isfinite(status.value) ? FailureKind::kl_not_reached
+                                                        : FailureKind::non_finite_update,
+                    .step = status.failed_step,
+                    .value = status.value,
                     .detail = "no dual variable satisfies the total KL constraint"};
   return result;
 }

@@ -16,9 +16,11 @@ struct Marginals {
 
   Sequence<Ny> mu;         ///< ny
   Sequence<Ny, Ny> Sigma;  ///< ny x ny
+  Sequence<Nx, Ny> FS;     ///< scratch of forward_marginals: F_t Sigma_t, one nx x ny matrix
 
   Marginals() = default;
-  Marginals(int steps, int nx, int nu) : mu(steps, nx + nu), Sigma(steps, nx + nu, nx + nu) {}
+  Marginals(int steps, int nx, int nu)
+      : mu(steps, nx + nu), Sigma(steps, nx + nu, nx + nu), FS(1, nx, nx + nu) {}
 };
 
 /// Throws InvalidArgument unless the three have the same horizon and sizes.
@@ -54,9 +56,10 @@ void forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
   require(rows(start.mu) == nx && rows(start.Sigma) == nx && cols(start.Sigma) == nx,
           "the initial state has mu of {} and Sigma of {}x{}, expected {}", rows(start.mu),
           rows(start.Sigma), cols(start.Sigma), nx);
-  if (out.mu.steps() != T || out.mu.rows() != nx + nu) out = Marginals<Nx, Nu>(T, nx, nu);
+  if (out.mu.steps() != T || out.mu.rows() != nx + nu || out.FS.rows() != nx || out.FS.empty()) {
+    out = Marginals<Nx, Nu>(T, nx, nu);
+  }
 
-  Matrix<Nx, joint_size<Nx, Nu>> FS(nx, nx + nu);  // F_t Sigma_yy
   out.mu[0].head(nx) = start.mu;
   out.Sigma[0].topLeftCorner(nx, nx) = start.Sigma;
   for (int t = 0; t < T; ++t) {
@@ -78,9 +81,9 @@ void forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
     auto next_Sigma = out.Sigma[t + 1].topLeftCorner(nx, nx);
     next_mu = dynamics.f[t];
     next_mu.noalias() += dynamics.F[t] * mu;
-    FS.noalias() = dynamics.F[t] * Sigma;
+    out.FS[0].noalias() = dynamics.F[t] * Sigma;
     next_Sigma = dynamics.W[t];
-    next_Sigma.noalias() += FS * dynamics.F[t].transpose();
+    next_Sigma.noalias() += out.FS[0] * dynamics.F[t].transpose();
     symmetrize(next_Sigma);
   }
 }

@@ -82,7 +82,7 @@ template <int Nu>
   const double bound = kl.lower_bound();
   const double scale = std::max(kl.lambda.cwiseAbs().maxCoeff(), std::sqrt(kl.m.maxCoeff()));
   if (!std::isfinite(scale) || !kl.m.allFinite() || !kl.lambda.allFinite()) {
-    return {.ok = false};
+    return {.dual = std::numeric_limits<double>::quiet_NaN(), .ok = false};
   }
   const double floor =
       std::max({min_dual, 1e-14 * scale, std::numeric_limits<double>::min() * 1e8});

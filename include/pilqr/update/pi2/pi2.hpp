@@ -59,8 +59,8 @@ struct Pi2Result {
 /// @param cost_to_go S, N x T: of the sampled cost (PI2 alone) or of its residual (PILQR).
 /// @param temperature per step, cost units, T entries > 0.
 ///
-/// Throws InvalidArgument on shapes, options and temperatures; weights or scatters that are not
-/// finite are reported as non_finite_update with their step.
+/// Throws InvalidArgument on shapes, options and temperatures; costs-to-go, noise or results that
+/// are not finite are reported as non_finite_update with their step.
 template <int Nx, int Nu>
 [[nodiscard]] Pi2Result<Nx, Nu> pi2_update(const LinearGaussianPolicy<Nx, Nu>& policy,
                                            const Sequence<Nu, Dynamic>& xi,
@@ -95,7 +95,7 @@ template <int Nx, int Nu>
     require(temperature(t) > 0.0, "pi2: temperature at step {} is {}, expected > 0", t,
             temperature(t));
     path_integral_weights(cost_to_go.col(t), temperature(t), w);
-    if (!w.allFinite()) {
+    if (!cost_to_go.col(t).allFinite() || !w.allFinite()) {
       result.failure = {.kind = FailureKind::non_finite_update,
                         .step = t,
                         .value = cost_to_go.col(t).sum(),
@@ -145,6 +145,13 @@ template <int Nx, int Nu>
     scatter = L * U * eigenvalues.cwiseSqrt().asDiagonal();
     lower_factor_in_place(scatter);
     L = scatter;
+  }
+  for (int t = 0; t < T && result.ok(); ++t) {
+    const double sum = result.policy.k[t].sum() + result.policy.L[t].sum();
+    if (!std::isfinite(sum)) {
+      result.failure = {
+          .kind = FailureKind::non_finite_update, .step = t, .value = sum, .detail = "PI2 policy"};
+    }
   }
   return result;
 }

@@ -338,6 +338,27 @@ TEST_F(CostFitLaws, ADimensionThatNeverMovesMayRound) {
   EXPECT_EQ(predict_costs(dynamics, cost, policy, r).first_diverged_step, 2);
 }
 
+TEST(Replay, RangeIsCountedInHalfWidths) {
+  // The data lie in [0, 1]; a range of 10 reaches from -5 to 6.
+  Rollouts<> r(2, 2, 1, 1);
+  LinearGaussianDynamics<> dynamics(2, 1, 1);
+  LinearGaussianPolicy<> policy(2, 1, 1);
+  QuadraticCost<> cost(2, 1, 1);
+  for (int t = 0; t < 2; ++t) r.x[t] << 0.0, 1.0;
+  for (VectorX* zero : {&r.u.flat(), &r.xi.flat(), &dynamics.F.flat(), &policy.K.flat(),
+                        &policy.k.flat(), &cost.C.flat(), &cost.c.flat()}) {
+    zero->setZero();
+  }
+  policy.L.flat().setOnes();
+  for (const auto& [next, first_diverged] :
+       {std::pair{-4.99, 2}, {-5.01, 1}, {5.99, 2}, {6.01, 1}}) {
+    dynamics.f[0](0) = next;
+    EXPECT_EQ(predict_costs(dynamics, cost, policy, r, {.range = 10.0}).first_diverged_step,
+              first_diverged)
+        << next;
+  }
+}
+
 TEST_F(CostFitLaws, OneStepNeedsNoDynamics) {
   Random random(2);
   const auto policy = random.policy<Dynamic, Dynamic>(1, nx, nu);

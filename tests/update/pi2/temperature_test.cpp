@@ -57,16 +57,18 @@ double bisect(const VectorX& S, double kl_step) {
 TEST(Temperature, AgreesWithBisectionInLongDouble) {
   Random random(1);
   for (const int N : {2, 5, 20, 1000}) {
-    for (int trial = 0; trial < 20; ++trial) {
+    for (int trial = 0; trial < (N == 1000 ? 3 : 20); ++trial) {
       VectorX S = random.vector(N);
       if (trial % 3 == 1) S = S.array().exp();  // long tail
       if (trial % 3 == 2) S(0) -= 100.0;        // one far better than the rest
       const double most = std::log(static_cast<double>(N));
       for (const double share : {1e-8, 1e-3, 0.3, 0.9, 0.999}) {
         const double eta = optimize_temperature(S, {.kl_step = share * most});
-        EXPECT_NEAR(eta / bisect(S, share * most), 1.0, 1e-7 * std::min(1.0, 1e-4 / share))
+        // Near both ends the divergence hardly depends on the temperature.
+        EXPECT_NEAR(eta / bisect(S, share * most), 1.0, share > 1e-4 && share < 0.99 ? 1e-11 : 1e-7)
             << "N = " << N << ", trial " << trial << ", share " << share;
-        EXPECT_NEAR(static_cast<double>(divergence(S, eta)) / (share * most), 1.0, 1e-7);
+        EXPECT_NEAR(static_cast<double>(divergence(S, eta)) / (share * most), 1.0,
+                    share > 1e-4 ? 1e-11 : 1e-7);
       }
     }
   }
@@ -193,12 +195,12 @@ TEST(Temperature, WeightsOfExtremeCosts) {
   S << 1e300, 0.0, 5.0, -2.0;
   VectorX w(4);
   path_integral_weights(S, 1.0, w);
-  EXPECT_EQ(w(0), 0.0);
+  EXPECT_LT(w(0), 1e-300);
   const double sum = 1.0 + std::exp(-2.0) + std::exp(-7.0);
   EXPECT_NEAR(w(1), std::exp(-2.0) / sum, 1e-15);
   EXPECT_NEAR(w.sum(), 1.0, 1e-15);
   path_integral_weights(S, 1e-300, w);
-  EXPECT_EQ(w, VectorX::Unit(4, 3));
+  EXPECT_LT((w - VectorX::Unit(4, 3)).norm(), 1e-300);
   EXPECT_EQ(effective_samples(w), 1.0);
   EXPECT_NEAR(kl_to_uniform(w), std::log(4.0), 1e-15);
 }

@@ -5,8 +5,8 @@
 namespace pilqr {
 
 void require_valid(const NoiseOptions& options) {
-  require(std::isfinite(options.width) && options.width >= 0.0 && options.width <= 1e6,
-          "noise width is {} steps, expected a number from 0 to 1e6", options.width);
+  require(std::isfinite(options.width) && options.width >= 0.0 && options.width <= 1000.0,
+          "noise width is {} steps, expected a number from 0 to 1000", options.width);
 }
 
 namespace {

@@ -30,6 +30,7 @@ Settings default_settings(const Task& task, Algorithm algorithm) {
       s.model = o.model;
       s.replay = o.replay;
       s.kl_step = o.kl_step;
+      s.kl_rule = KlRule::residual;
       s.lqr_flm = o.lqr_flm;
       s.temperature = o.temperature;
       s.temperature_source = o.temperature_source;
@@ -79,6 +80,8 @@ void require_valid(const Settings& s, const Task& task) {
     require(std::count(s.conditions.begin(), s.conditions.end(), id) == 1,
             "conditions: {} is named twice", id);
   }
+  require(s.algorithm != Algorithm::pilqr || s.kl_rule == KlRule::residual,
+          "kl_step.rule is improvement; pilqr adapts by the residual only");
   require_valid(s.noise);
   require_valid(s.model.fit);
   if (s.model.gmm) require_valid(*s.model.gmm);
@@ -100,7 +103,8 @@ AnyOptimizer::AnyOptimizer(const Settings& s, LinearGaussianPolicy<> initial)
                                                  .lqr_flm = s.lqr_flm});
           case Algorithm::pi2:
             return Pi2<>(std::move(initial), {.temperature = s.temperature, .pi2 = s.pi2});
-          case Algorithm::pilqr: break;
+          case Algorithm::pilqr:
+            break;
         }
         return Pilqr<>(std::move(initial), {.model = s.model,
                                             .replay = s.replay,

@@ -54,12 +54,13 @@ inline UpdateReport failed(UpdateReport report, const Failure& failure) {
   return report;
 }
 
-/// Names the first entry of an N x T cost-to-go that is NaN or infinite: single costs may be finite
-/// and their sum not.
+/// Names the first entry of an N x T cost-to-go that is NaN or infinite, or whose distance from the
+/// step's smallest overflows: single costs may be finite and their sum not.
 inline Failure first_non_finite(const MatrixX& cost_to_go) {
   for (int t = 0; t < cols(cost_to_go); ++t) {
+    const double smallest = cost_to_go.col(t).minCoeff();
     for (int i = 0; i < rows(cost_to_go); ++i) {
-      if (std::isfinite(cost_to_go(i, t))) continue;
+      if (std::isfinite(cost_to_go(i, t) - smallest)) continue;
       return {.kind = FailureKind::non_finite_cost,
               .sample = i,
               .step = t,

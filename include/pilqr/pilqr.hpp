@@ -17,6 +17,7 @@ enum class TemperatureSource {
   residual,  ///< the residual cost that the weights are made from
 };
 
+/// The settings of every step, in the order of Algorithm 1.
 struct PilqrOptions {
   ModelOptions model{};
   ReplayOptions replay{};
@@ -84,7 +85,8 @@ class Pilqr {
     describe_samples(rollouts, report);
     ModelBasedState next = state_;
 
-    // 3: fit the dynamics. 4: what they and the expanded cost predict for each sample, and the rest.
+    // 3: fit the dynamics. 4: what they and the expanded cost predict for each sample, and the
+    // rest.
     const auto model = fit_model(rollouts, cost, options_.model.fit, next.gmm, std::move(stream));
     if (!model.ok()) return failed(report, model.failure);
     const PredictedCosts predicted =

@@ -33,7 +33,7 @@ MetricsRow describe_update(const IterationRecord& record, const Rollouts<>& roll
 
 std::string to_line(const MetricsRow& row) {
   const UpdateReport& report = row.record.report;
-  const nlohmann::ordered_json line = {
+  nlohmann::ordered_json line = {
       {"iteration", row.record.iteration},
       {"condition", row.record.condition},
       {"samples_total", row.samples_total},
@@ -53,7 +53,10 @@ std::string to_line(const MetricsRow& row) {
       {"seconds_update", row.record.seconds_update},
       {"status", name(report.failure.kind)},
   };
-  return line.dump() + '\n';
+  if (report.replay_diverged_step >= 0) line["replay_diverged_step"] = report.replay_diverged_step;
+  if (!report.ok()) line["failure"] = report.failure.message();
+  // A system's own message may hold bytes that are not UTF-8.
+  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
 }
 
 std::string finished_lines(const std::filesystem::path& path, int iterations,

@@ -13,6 +13,7 @@ namespace pilqr::command {
 namespace fs = std::filesystem;
 
 void require_free(const fs::path& path) {
+  require(!path.empty(), "--out is empty, expected a folder");
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) {

@@ -43,7 +43,9 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
   const TrainResult result = with_executor(threads, [&](auto& executor) {
     return pilqr::train(system, costs, optimizers, options, callbacks, executor);
   });
-  return {.progress = progress, .failure = result.failure, .interrupted = result.stopped};
+  return {.progress = progress,
+          .failure = result.failure,
+          .interrupted = result.stopped && progress.iterations < settings.iterations};
 }
 
 namespace {
@@ -106,6 +108,7 @@ int running(Action&& action) {
 }
 
 int resume(const TrainArguments& arguments) {
+  require(!arguments.resume->empty(), "--resume is empty, expected a run folder");
   const RunFolder folder{*arguments.resume};
   SavedRun saved = load_run(folder);
   int& iterations = saved.run.settings.iterations;

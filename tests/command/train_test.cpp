@@ -140,6 +140,7 @@ TEST(Train, FailureSaysWhereAndKeepsTheLastGoodPolicy) {
   const auto lines = command.metrics("r");
   ASSERT_EQ(lines.size(), 1U);
   EXPECT_EQ(lines[0]["status"], "singular_fit");
+  EXPECT_TRUE(test::contains(lines[0]["failure"].get<std::string>(), "condition 0, step 0"));
   EXPECT_TRUE(lines[0]["cost_mean"].is_number());
   EXPECT_TRUE(lines[0]["kl_mean"].is_null());
   const PolicyFile policy = load_policy(command.path("r/policy.safetensors"));

@@ -109,6 +109,67 @@ TEST(Pilqr, IsLqrFlmWhereTheModelIsExact) {
   EXPECT_GT(policy_distance(uncentered.policy(), lqr.policy()), 1e-2);
 }
 
+// Algorithm 1 composed by hand from the public steps, on rollouts that the model does not explain.
+TEST(Pilqr, IsTheCompositionOfItsSteps) {
+  const Quadratic cost = convex_cost();
+  for (const bool paper : {false, true}) {
+    for (const auto source : {TemperatureSource::sampled, TemperatureSource::residual}) {
+      PilqrOptions options = paper ? PilqrOptions::paper() : PilqrOptions{};
+      options.temperature_source = source;
+      LinearGaussianPolicy<> policy = start_policy(8);
+      KlStep kl_step(options.kl_step, 8);
+      Pilqr<> optimizer(policy, options);
+      for (int iteration = 0; iteration < 3; ++iteration) {
+        auto rollouts = rollouts_of(stable_system(), cost, policy, 12);
+        for (int t = 0; t < 8; ++t) {  // a discontinuous part of the cost
+          rollouts.cost.col(t) -=
+              9.0 * (rollouts.x[t].row(0).transpose().array() > 0.3).cast<double>().matrix();
+        }
+        const auto dynamics = fit_dynamics(rollouts, options.model.fit);
+        const auto model = fit_cost(rollouts, cost);
+        const auto predicted =
+            predict_costs(dynamics.dynamics, model.cost, policy, rollouts, options.replay);
+        const MatrixX residual = rollouts.cost - predicted.cost;
+        if (iteration > 0) kl_step.adapt_to_residual(residual_ratio(residual, rollouts.cost));
+        const VectorX temperature = optimize_temperatures(
+            cost_to_go(source == TemperatureSource::residual ? residual : rollouts.cost),
+            options.temperature);
+        const auto lqr = lqr_flm_update(dynamics.dynamics, model.cost, policy,
+                                        fit_initial_state<Dynamic>(rollouts.x[0]), kl_step.value(),
+                                        options.lqr_flm);
+        const auto pi2 =
+            pi2_update(lqr.policy, rollouts.xi, cost_to_go(residual), temperature, options.pi2);
+        ASSERT_TRUE(dynamics.ok() && model.ok() && lqr.ok() && pi2.ok());
+
+        const UpdateReport report = optimizer.update(rollouts, cost);
+        ASSERT_TRUE(report.ok()) << report.failure.message();
+        EXPECT_GT(report.residual_ratio, 0.01);
+        EXPECT_EQ(report.kl_step_mean, kl_step.value().mean());
+        EXPECT_EQ(report.temperature_mean, temperature.mean());
+        EXPECT_LT(policy_distance(optimizer.policy(), pi2.policy), 1e-12);
+        policy = pi2.policy;
+      }
+    }
+  }
+}
+
+TEST(Pilqr, ThePaperPresetHasTheAuthorsNumbers) {
+  const PilqrOptions o = PilqrOptions::paper();
+  const KlStep step(o.kl_step, 100);
+  EXPECT_DOUBLE_EQ(step.value()(0), 0.4);
+  EXPECT_DOUBLE_EQ(step.value()(99), 0.2);
+  EXPECT_EQ(o.kl_step.min_multiplier_first, 0.01);
+  EXPECT_EQ(o.kl_step.min_multiplier_last, 0.5);
+  EXPECT_EQ(o.kl_step.max_multiplier_first, 10.0);
+  EXPECT_EQ(o.kl_step.max_multiplier_last, 5.0);
+  EXPECT_EQ(o.kl_step.ratio_to_increase, 0.05);
+  EXPECT_EQ(o.kl_step.ratio_to_decrease, 0.2);
+  EXPECT_EQ(o.lqr_flm.min_variance_ratio, 0.0);
+  EXPECT_EQ(o.pi2.covariance_damping, 2.0);
+  EXPECT_FALSE(o.pi2.centered);
+  EXPECT_EQ(o.temperature.min_temperature, 1e-3);
+}
+
 TEST(Pilqr, AConstantInTheCostChangesNothing) {
   const auto policy = start_policy(8);
   Quadratic cost = convex_cost();
@@ -308,6 +369,9 @@ TEST_F(Faults, NanFromTheSystemKeepsTheLastGoodPolicy) {
   EXPECT_EQ(result.failure.step, 4);
   EXPECT_TRUE(std::isnan(result.failure.value));
   EXPECT_EQ(result.iterations, 0);
+  ASSERT_EQ(result.last.size(), 1U) << "condition 7 was not reached";
+  EXPECT_EQ(result.last[0].condition, 4);
+  EXPECT_FALSE(result.last[0].report.ok());
   EXPECT_EQ(optimizers[0].policy(), good);
 }
 

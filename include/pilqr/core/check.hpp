@@ -18,6 +18,7 @@ class InvalidArgument : public std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
+/// Throws InvalidArgument with the formatted message unless the condition holds.
 template <class... Args>
 void require(bool condition, fmt::format_string<Args...> format, Args&&... args) {
   if (!condition) throw InvalidArgument(fmt::format(format, std::forward<Args>(args)...));

@@ -12,6 +12,7 @@
 
 namespace pilqr {
 
+/// The quadratic cost model, or why there is none.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct CostFit {
   QuadraticCost<Nx, Nu> cost;
@@ -67,17 +68,20 @@ template <int Nx, int Nu, Cost Term>
   return fit;
 }
 
+/// When a replay counts as diverged.
 struct ReplayOptions {
   /// A replayed state may leave the range of the batch's states, over all steps and samples, by
   /// this many half-widths, in any dimension, before the replay counts as diverged. > 0.
   double range = 10.0;
 };
 
+/// Throws InvalidArgument, naming the option that is out of range.
 inline void require_valid(const ReplayOptions& o) {
   require(std::isfinite(o.range) && o.range > 0.0, "replay: range is {}, expected finite and > 0",
           o.range);
 }
 
+/// What the model predicts for each sample.
 struct PredictedCosts {
   MatrixX cost;  ///< c-hat, N x T; zero from first_diverged_step on
   /// The first step at which any sample's replay left the range of the data or its cost is not

@@ -17,11 +17,13 @@ struct DynamicsFitOptions {
   double ridge = 1e-6;
 };
 
+/// Throws InvalidArgument, naming the option that is out of range.
 inline void require_valid(const DynamicsFitOptions& o) {
   require(std::isfinite(o.ridge) && o.ridge >= 0.0, "dynamics fit: ridge is {}, expected >= 0",
           o.ridge);
 }
 
+/// The fitted dynamics, or why there are none.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct DynamicsFit {
   LinearGaussianDynamics<Nx, Nu> dynamics;

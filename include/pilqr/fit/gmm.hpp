@@ -24,6 +24,7 @@ struct GmmOptions {
   double empty_share = 1e-4;
 };
 
+/// Throws InvalidArgument, naming the option that is out of range.
 void require_valid(const GmmOptions& options);
 
 /// True if the log-likelihood moved by at most `tolerance` of its new magnitude.

@@ -16,11 +16,12 @@ namespace pilqr {
 struct GmmPriorOptions {
   int max_clusters = 20;
   int min_points_per_cluster = 40;  ///< clusters = points / this, from 2 to max_clusters
-  int max_points = 2000;            ///< bound of the history; the newest batch may exceed it
+  int max_points = 10000;           ///< bound of the history; the newest batch may exceed it
   double strength = 1.0;            ///< factor on the number of points that the prior is worth
   GmmOptions em{};
 };
 
+/// Throws InvalidArgument, naming the option that is out of range.
 void require_valid(const GmmPriorOptions& options);
 
 /// All transitions z = [x; u; x'] of a batch, (2 nx + nu) x (T - 1) N; those of step t stand in

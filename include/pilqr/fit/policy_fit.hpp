@@ -19,6 +19,7 @@ struct PolicyFitOptions {
   double ridge_first_step = 1e-8;
 };
 
+/// Throws InvalidArgument, naming the option that is out of range.
 inline void require_valid(const PolicyFitOptions& o) {
   require(std::isfinite(o.ridge) && o.ridge >= 0.0 && std::isfinite(o.ridge_first_step) &&
               o.ridge_first_step >= 0.0,

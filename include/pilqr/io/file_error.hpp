@@ -19,6 +19,7 @@ class FileError : public std::runtime_error {
       : std::runtime_error(fmt::format("{}: {}", path.string(), what)) {}
 };
 
+/// Throws FileError with the formatted message unless the condition holds.
 template <class... Args>
 void require_file(bool condition, const std::filesystem::path& path,
                   fmt::format_string<Args...> format, Args&&... args) {

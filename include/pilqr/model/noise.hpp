@@ -15,10 +15,12 @@ namespace pilqr {
 /// off it.
 struct NoiseOptions {
   double width = 0.0;  ///< standard deviation of the Gaussian filter over time, steps; 0: white
-  /// Samples 2j and 2j+1 use xi and -xi: estimates vary less, but half as many directions are tried.
+  /// Samples 2j and 2j+1 use xi and -xi: estimates vary less, but half as many directions are
+  /// tried.
   bool antithetic = false;
 };
 
+/// Throws InvalidArgument, naming the option that is out of range.
 void require_valid(const NoiseOptions& options);
 
 /// Filters each row of `noise` (dimensions x T) over time with a Gaussian kernel of standard

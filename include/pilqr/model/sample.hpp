@@ -25,6 +25,7 @@ struct SampleOptions {
   StreamPurpose purpose = StreamPurpose::exploration;
 };
 
+/// A batch of rollouts, or what stopped one.
 template <int Nx, int Nu>
 struct SampleResult {
   Rollouts<Nx, Nu> rollouts;
@@ -128,6 +129,7 @@ SampleResult<Nx, Nu> sample(S& system, const C& cost, const LinearGaussianPolicy
   return result;
 }
 
+/// The same on the calling thread.
 template <int Nx, int Nu, System S, Cost C>
 SampleResult<Nx, Nu> sample(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>& policy,
                             const SampleOptions& options) {

@@ -14,6 +14,7 @@
 
 namespace pilqr {
 
+/// The algorithms that the command can choose from.
 enum class Algorithm { pilqr, lqr_flm, pi2 };
 
 /// The name that stands in files and on the command line.
@@ -31,7 +32,7 @@ struct Settings {
   ModelOptions model{};
   ReplayOptions replay{};
   KlStepOptions kl_step{};
-  KlRule kl_rule = KlRule::improvement;  ///< lqr_flm only; pilqr has the residual rule
+  KlRule kl_rule = KlRule::residual;  ///< a choice for lqr_flm only
   LqrFlmOptions lqr_flm{};
   TemperatureOptions temperature{};
   TemperatureSource temperature_source = TemperatureSource::sampled;  ///< pilqr only
@@ -51,12 +52,14 @@ void require_valid(const Settings& settings, const Task& task);
 /// One of the three optimisers, with sizes known at run time.
 class AnyOptimizer {
  public:
+  /// Throws InvalidArgument if the policy or a setting is invalid.
   AnyOptimizer(const Settings& settings, LinearGaussianPolicy<> initial);
 
   [[nodiscard]] const LinearGaussianPolicy<>& policy() const {
     return std::visit([](const auto& o) -> const LinearGaussianPolicy<>& { return o.policy(); },
                       optimizer_);
   }
+  /// One iteration; see Pilqr::update.
   UpdateReport update(const Rollouts<>& rollouts, const AnyCost& cost, const RandomStream& stream);
 
   /// What a checkpoint needs besides the policy; empty for PI2.

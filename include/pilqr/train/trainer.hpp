@@ -13,12 +13,13 @@
 
 namespace pilqr {
 
+/// How long to train, on what.
 struct TrainOptions {
-  int iterations = 20;        ///< to do in this call
-  int samples = 20;           ///< rollouts per iteration and condition
-  std::uint64_t seed = 0;     ///< everything random follows from it
+  int iterations = 20;     ///< to do in this call
+  int samples = 20;        ///< rollouts per iteration and condition
+  std::uint64_t seed = 0;  ///< everything random follows from it
   NoiseOptions noise{};
-  int first_iteration = 0;    ///< index of the first one; > 0 when a run goes on
+  int first_iteration = 0;        ///< index of the first one; > 0 when a run goes on
   std::vector<int> conditions{};  ///< their ids; empty: 0, 1, .. one per optimiser
 };
 
@@ -31,26 +32,29 @@ struct IterationRecord {
   double seconds_update = 0.0;
 };
 
+/// How a training ended.
 struct TrainResult {
-  int iterations = 0;   ///< finished for all conditions, in this call
-  bool stopped = false; ///< by the callback
-  Failure failure;      ///< what ended the training; every policy is then its last good one
+  int iterations = 0;    ///< finished for all conditions, in this call
+  bool stopped = false;  ///< by the callback
+  /// The last update of every condition that had one, in the order of the optimisers.
+  std::vector<IterationRecord> last{};
+  Failure failure;  ///< what ended the training; every policy is then its last good one
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
 /// What to do along the way. Either may be empty.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct TrainCallbacks {
-  /// After every update, good or failed. The rollouts are those that the update used; after a failed
-  /// rollout they are incomplete.
+  /// After every update, good or failed. The rollouts are those that the update used; after a
+  /// failed rollout they are incomplete.
   std::function<void(const IterationRecord&, const Rollouts<Nx, Nu>&)> on_update{};
   /// After every iteration; returning false ends the training.
   std::function<bool(int iteration)> on_iteration{};
 };
 
-/// PILQR17 Algorithm 1, lines 1 and 2 around Optimizer::update, for M conditions: condition m has its
-/// own optimiser, and costs[m], or costs[0] if there is one cost for all.
-/// Throws InvalidArgument for counts that do not fit; failures of the task end the training and are
+/// PILQR17 Algorithm 1, lines 1 and 2 around Optimizer::update, for M conditions: condition m has
+/// its own optimiser, and costs[m], or costs[0] if there is one cost for all. Throws
+/// InvalidArgument for counts that do not fit; failures of the task end the training and are
 /// reported in the result.
 template <class Optimizer, System S, Cost C, Executor E, int Nx, int Nu>
 TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>& optimizers,
@@ -86,18 +90,20 @@ TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>
       const auto sampled = Clock::now();
       IterationRecord record{.iteration = iteration, .condition = id};
       if (batch.ok()) {
-        record.report = optimizers[m].update(
-            batch.rollouts, cost,
-            RandomStream({.seed = options.seed,
-                          .iteration = static_cast<std::uint32_t>(iteration),
-                          .condition = static_cast<std::uint32_t>(id),
-                          .purpose = StreamPurpose::fit}));
+        record.report =
+            optimizers[m].update(batch.rollouts, cost,
+                                 RandomStream({.seed = options.seed,
+                                               .iteration = static_cast<std::uint32_t>(iteration),
+                                               .condition = static_cast<std::uint32_t>(id),
+                                               .purpose = StreamPurpose::fit}));
       } else {
         record.report.failure = batch.failure;
       }
       record.report.failure.condition = record.report.ok() ? -1 : id;
       record.seconds_rollout = seconds(start, sampled);
       record.seconds_update = seconds(sampled, Clock::now());
+      if (result.last.size() <= m) result.last.resize(m + 1);
+      result.last[m] = record;
       if (callbacks.on_update) callbacks.on_update(record, batch.rollouts);
       if (!record.report.ok()) {
         result.failure = record.report.failure;

@@ -22,6 +22,7 @@ struct KlStepOptions {
   double ratio_to_decrease = 0.2;   ///< residual ratio above which the step halves
 };
 
+/// Throws InvalidArgument, naming the option that is out of range.
 void require_valid(const KlStepOptions& options);
 
 /// eps_t = base_t * multiplier_t, the bound of PILQR17 eq. 1 (Algorithm 1 line 5). Multipliers

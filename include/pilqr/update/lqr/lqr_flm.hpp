@@ -26,6 +26,7 @@ enum class KlMarginals {
   reference,  ///< the reference policy's
 };
 
+/// Settings of the model-based update.
 struct LqrFlmOptions {
   KlConstraint constraint = KlConstraint::per_step;
   KlMarginals marginals = KlMarginals::updated;  ///< total constraint only
@@ -40,6 +41,7 @@ struct LqrFlmOptions {
   double max_dual = 1e16;  ///< total only: largest dual variable tried, cost units
 };
 
+/// Throws InvalidArgument, naming the option that is out of range.
 inline void require_valid(const LqrFlmOptions& o) {
   require(std::isfinite(o.entropy_weight) && o.entropy_weight >= 0.0,
           "lqr_flm: entropy_weight is {}, expected >= 0", o.entropy_weight);
@@ -51,6 +53,7 @@ inline void require_valid(const LqrFlmOptions& o) {
           "lqr_flm: duals from {} to {}, expected 0 < min_dual < max_dual", o.min_dual, o.max_dual);
 }
 
+/// The updated policy and how it was reached.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct LqrFlmResult {
   LinearGaussianPolicy<Nx, Nu> policy;

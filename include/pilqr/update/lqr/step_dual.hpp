@@ -98,7 +98,8 @@ template <int Nu>
   double high =
       std::max(low + 1.0,
                std::log(scale) + 0.5 * std::log(static_cast<double>(kl.m.size()) / kl_step) + 1.0);
-  while (kl.at(std::exp(high)) > kl_step) high += 2.0;
+  constexpr int max_doublings = 400;  // beyond the range of double
+  for (int i = 0; i < max_doublings && kl.at(std::exp(high)) > kl_step; ++i) high += 2.0;
 
   const double target = std::log(kl_step);
   double s = 0.5 * (low + high);

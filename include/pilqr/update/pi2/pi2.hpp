@@ -12,6 +12,7 @@
 
 namespace pilqr {
 
+/// Settings of the model-free update.
 struct Pi2Options {
   /// Root taken of the change of the covariance: Sigma <- Sigma * ratio^(1/damping). 2 cools at a
   /// moderate pace, 10 slowly; 0 replaces the covariance by the weighted scatter of the samples
@@ -28,6 +29,7 @@ struct Pi2Options {
   double min_variance_ratio = 1e-3;
 };
 
+/// Throws InvalidArgument, naming the option that is out of range.
 inline void require_valid(const Pi2Options& o) {
   require(std::isfinite(o.covariance_damping) && o.covariance_damping >= 0.0,
           "pi2: covariance_damping is {}, expected >= 0", o.covariance_damping);
@@ -37,6 +39,7 @@ inline void require_valid(const Pi2Options& o) {
           "pi2: min_variance_ratio is {}, expected in (0, 1]", o.min_variance_ratio);
 }
 
+/// The updated policy and the weights that made it.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct Pi2Result {
   LinearGaussianPolicy<Nx, Nu> policy;

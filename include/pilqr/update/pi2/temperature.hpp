@@ -6,11 +6,13 @@
 
 namespace pilqr {
 
+/// What bounds the temperature.
 struct TemperatureOptions {
   double kl_step = 1.0;          ///< allowed KL(weights || uniform), nats
   double min_temperature = 0.0;  ///< lower bound, cost units; at least 1e-12 of the costs' range
 };
 
+/// Throws InvalidArgument, naming the option that is out of range.
 void require_valid(const TemperatureOptions& options);
 
 /// w_i = exp(-S_i / temperature) / sum (PI2; PILQR17 eq. 2). S is shifted by its minimum first.

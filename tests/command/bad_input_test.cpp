@@ -119,6 +119,9 @@ TEST(BadInput, FoldersThatAreTaken) {
                                   {short_training("file/run"), {"file/run"}},
                                   {{"compare", "point_mass", "--out", "taken"}, {"taken"}},
                                   {{"compare", "point_mass", "--out", "file"}, {"file"}},
+                                  {{"train", "point_mass", "--out", ""}, {"--out is empty"}},
+                                  {{"compare", "point_mass", "--out", ""}, {"--out is empty"}},
+                                  {{"train", "--resume", ""}, {"--resume is empty"}},
                               });
   EXPECT_EQ(command.run(short_training("empty")).status, 0) << "an empty folder is free";
   test::expect_refused(command.run(short_training("empty")), {"empty", "not empty"});

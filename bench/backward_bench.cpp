@@ -78,11 +78,9 @@ void add_fixed() {
 
 }  // namespace
 
-// Fixed sizes of 32x6 and 64x16 take minutes and gigabytes to compile as Eigen expressions.
+// Larger fixed sizes take minutes and gigabytes to compile as plain Eigen expressions.
 void add_backward() {
   add_fixed<4, 2>();
-  add_fixed<12, 4>();
-  add_fixed<26, 7>();
   add_dynamic(4, 2);
   add_dynamic(12, 4);
   add_dynamic(26, 7);

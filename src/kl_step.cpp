@@ -28,8 +28,7 @@ void require_valid(const KlStepOptions& o) {
 }
 
 KlStep::KlStep(const KlStepOptions& options, int steps)
-    : ratio_to_increase_(options.ratio_to_increase),
-      ratio_to_decrease_(options.ratio_to_decrease) {
+    : ratio_to_increase_(options.ratio_to_increase), ratio_to_decrease_(options.ratio_to_decrease) {
   require_valid(options);
   require(steps >= 1, "a KL step for {} steps", steps);
   base_ = VectorX::LinSpaced(steps, options.base_first, options.base_last);
@@ -70,7 +69,9 @@ void KlStep::adapt_to_improvement(double predicted, double actual) {
   clip();
 }
 
-void KlStep::clip() { multiplier_ = multiplier_.cwiseMin(max_).cwiseMax(min_); }
+void KlStep::clip() {
+  multiplier_ = multiplier_.cwiseMin(max_).cwiseMax(min_);
+}
 
 VectorX residual_ratio(const MatrixX& residual, const MatrixX& cost) {
   require(residual.rows() == cost.rows() && residual.cols() == cost.cols(),

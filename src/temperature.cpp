@@ -28,7 +28,9 @@ double kl_to_uniform(const ConstVectorRef& weights) {
   return std::max(kl, 0.0);
 }
 
-double effective_samples(const ConstVectorRef& weights) { return 1.0 / weights.squaredNorm(); }
+double effective_samples(const ConstVectorRef& weights) {
+  return 1.0 / weights.squaredNorm();
+}
 
 namespace {
 
@@ -42,7 +44,8 @@ Divergence divergence(const ConstVectorRef& S, double offset, double range, doub
   double sum = 0.0;
   double first = 0.0;
   double second = 0.0;
-  double log_mean = 0.0;  // log of mean exp(-x), by expm1 so that nearly uniform weights keep digits
+  double log_mean =
+      0.0;  // log of mean exp(-x), by expm1 so that nearly uniform weights keep digits
   for (Eigen::Index i = 0; i < S.size(); ++i) {
     const double x = (S(i) - offset) / temperature;
     const double w = std::exp(-x);
@@ -54,7 +57,8 @@ Divergence divergence(const ConstVectorRef& S, double offset, double range, doub
   log_mean = std::log1p(log_mean / static_cast<double>(S.size()));
   const double mean = first / sum;
   const double variance = std::max(second / sum - mean * mean, 0.0);
-  // sum w log(w N) = -mean x - log mean exp(-x); for tiny x both nearly cancel, variance / 2 remains.
+  // sum w log(w N) = -mean x - log mean exp(-x); for tiny x both nearly cancel, variance / 2
+  // remains.
   const bool tiny = range / temperature < 1e-6;
   return {tiny ? 0.5 * variance : -mean - log_mean, -variance};
 }
@@ -69,8 +73,8 @@ double optimize_temperature(const ConstVectorRef& cost_to_go, const TemperatureO
   const double range = cost_to_go.maxCoeff() - offset;
   if (range == 0.0) return std::numeric_limits<double>::max();
 
-  const double floor = std::max({options.min_temperature, 1e-12 * range,
-                                 std::numeric_limits<double>::min() * 1e8});
+  const double floor =
+      std::max({options.min_temperature, 1e-12 * range, std::numeric_limits<double>::min() * 1e8});
   double low = std::log(floor);
   if (divergence(cost_to_go, offset, range, floor).value <= options.kl_step) return floor;
   // KL <= range^2 / (8 eta^2) (variance of a bounded variable), so this is on the other side.

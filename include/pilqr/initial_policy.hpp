@@ -19,8 +19,8 @@ struct HoldPositionOptions {
   double stiffness = 1.0;           ///< cost of a position error
   double velocity_stiffness = 0.5;  ///< cost of a velocity, relative to `stiffness`
   double final_weight = 1.0;        ///< factor on the cost of the last step
-  VectorX gains{};          ///< acceleration per unit control, nu; empty: all 1
-  VectorX accelerations{};  ///< acceleration at u = 0 (gravity), nu; empty: all 0
+  VectorX gains{};                  ///< acceleration per unit control, nu; empty: all 1
+  VectorX accelerations{};          ///< acceleration at u = 0 (gravity), nu; empty: all 0
 };
 
 /// q' = q + dt dq + dt^2 (gains u + acc), dq' = dq + dt (gains u + acc); cost (1 / variance) times

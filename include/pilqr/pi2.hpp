@@ -24,8 +24,7 @@ class Pi2 {
 
   /// Throws InvalidArgument if the policy or an option is invalid.
   explicit Pi2(Policy initial, const Options& options = {})
-      : options_(options),
-        policy_((require_valid(initial, "initial policy"), std::move(initial))) {
+      : options_(options), policy_((require_valid(initial, "initial policy"), std::move(initial))) {
     require_valid(options.temperature);
     require_valid(options.pi2);
   }
@@ -39,8 +38,8 @@ class Pi2 {
     policy_ = std::move(policy);
   }
 
-  /// One iteration on rollouts of policy(): temperature from, and weights by, the sampled cost-to-go.
-  /// A numerical failure leaves the policy as it was.
+  /// One iteration on rollouts of policy(): temperature from, and weights by, the sampled
+  /// cost-to-go. A numerical failure leaves the policy as it was.
   template <Cost C>
   UpdateReport update(const Rollouts<Nx, Nu>& rollouts, const C& /*cost*/,
                       const RandomStream& /*stream*/ = RandomStream({})) {

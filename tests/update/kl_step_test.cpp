@@ -45,7 +45,8 @@ TEST(KlStep, GoldenPerStep) {
                 static_cast<int>(T));
     step.set_multiplier(golden::vector(input.at("step_mult")));
     step.adapt_to_residual(ratio);
-    EXPECT_TRUE(golden::close(step.multiplier(), golden::vector(expected.at("new_step_mult")), 1e-9))
+    EXPECT_TRUE(
+        golden::close(step.multiplier(), golden::vector(expected.at("new_step_mult")), 1e-9))
         << key;
     ++cases;
   }

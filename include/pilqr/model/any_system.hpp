@@ -10,8 +10,8 @@
 
 namespace pilqr {
 
-/// Holds a copyable system of any sizes; copies are independent. A fixed-size system is called through
-/// fixed-size buffers, so that nothing is allocated per step.
+/// Holds a copyable system of any sizes; copies are independent. A fixed-size system is called
+/// through fixed-size buffers, so that nothing is allocated per step.
 class AnySystem {
  public:
   static constexpr int Nx = Dynamic;
@@ -19,8 +19,9 @@ class AnySystem {
 
   /// @param nx, nu sizes of a system whose own are Dynamic; those of a fixed-size system are known.
   template <class S>
-  requires(!std::is_same_v<S, AnySystem> && System<S> && std::is_copy_constructible_v<S>)
-  explicit AnySystem(S system, int nx = S::Nx, int nu = S::Nu)
+  requires(!std::is_same_v<S, AnySystem> && System<S> &&
+           std::is_copy_constructible_v<S>) explicit AnySystem(S system, int nx = S::Nx,
+                                                               int nu = S::Nu)
       : model_(std::make_unique<Model<S>>(std::move(system))), nx_(nx), nu_(nu) {
     require(fits(S::Nx, nx) && fits(S::Nu, nu) && nx >= 1 && nu >= 1,
             "a system of nx = {}, nu = {}; its type says {}, {}", nx, nu, S::Nx, S::Nu);

@@ -9,8 +9,8 @@
 
 namespace pilqr {
 
-/// An Executor that runs pieces on at most `threads` threads, one worker per thread. The results are
-/// those of SerialExecutor, bit by bit: pieces share nothing.
+/// An Executor that runs pieces on at most `threads` threads, one worker per thread. The results
+/// are those of SerialExecutor, bit by bit: pieces share nothing.
 class TbbExecutor {
  public:
   explicit TbbExecutor(int threads) : arena_(checked(threads)) {}

@@ -13,9 +13,9 @@
 
 namespace pilqr::systems {
 
-/// A point mass walks to a target; a region off the path pays. The state is [px, py, vx, vy] (m, m/s),
-/// the control [fx, fy] (N), clipped to +-1 N by the system. Damped, five substeps of 0.01 s with
-/// implicit damping: v <- v + h (f - b v) / (m + h b), p <- p + h v.
+/// A point mass walks to a target; a region off the path pays. The state is [px, py, vx, vy] (m,
+/// m/s), the control [fx, fy] (N), clipped to +-1 N by the system. Damped, five substeps of 0.01 s
+/// with implicit damping: v <- v + h (f - b v) / (m + h b), p <- p + h v.
 struct PointMass {
   static constexpr int Nx = 4;
   static constexpr int Nu = 2;
@@ -62,7 +62,8 @@ struct PointMass {
     const Vector<2> force = u.cwiseMax(-max_force).cwiseMin(max_force);
     next = x;
     for (int i = 0; i < substeps; ++i) {
-      const Vector<2> v = next.tail<2>() + h / (m + h * damping) * (force - damping * next.tail<2>());
+      const Vector<2> v =
+          next.tail<2>() + h / (m + h * damping) * (force - damping * next.tail<2>());
       next.tail<2>() = v;
       next.head<2>() += h * v;
     }

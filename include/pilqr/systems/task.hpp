@@ -14,7 +14,8 @@
 
 namespace pilqr {
 
-/// A problem that knows how it is judged. Sizes are dynamic, so that programs can choose at run time.
+/// A problem that knows how it is judged. Sizes are dynamic, so that programs can choose at run
+/// time.
 struct Task {
   std::string name;
   std::string summary;  ///< one line

@@ -1,5 +1,5 @@
-/// Forward pass, divergences, backward sweeps and constrained updates against golden numbers, for fixed
-/// and dynamic sizes.
+/// Forward pass, divergences, backward sweeps and constrained updates against golden numbers, for
+/// fixed and dynamic sizes.
 
 #include <gtest/gtest.h>
 
@@ -88,7 +88,8 @@ TYPED_TEST(LqrGolden, TrajectoryKl) {
     marginals.mu = golden::sequence<Ny>(inputs.at("mu_" + which));
     marginals.Sigma = golden::sequence<Ny, Ny>(inputs.at("sigma_" + which));
     const VectorX kl = trajectory_kl(policy, previous, marginals);
-    EXPECT_TRUE(close(kl, golden::vector(file.at("outputs").at("kl_" + which + "_marginals")), 1e-9));
+    EXPECT_TRUE(
+        close(kl, golden::vector(file.at("outputs").at("kl_" + which + "_marginals")), 1e-9));
     EXPECT_LT(trajectory_kl(policy, policy, marginals).maxCoeff(), 1e-12);
   }
 }
@@ -98,12 +99,11 @@ TYPED_TEST(LqrGolden, BackwardTotal) {
   constexpr int Nu = TypeParam::Nu;
   if constexpr (Nx == 6) return;  // this file exists for 3x2 only
   const Json file = golden::load("e_lqr_backward_total_small");
-  Problem<Nx == 6 ? 3 : Nx, Nu> p(file.at("inputs"),
-                                                 file.at("inputs").at("prev_policy"));
+  Problem<Nx == 6 ? 3 : Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
   for (const auto& [key, expected] : file.at("outputs").items()) {
-    ASSERT_TRUE(backward_max_entropy(p.dynamics, p.cost, p.reference,
-                                     expected.at("eta_in").template get<double>(),
-                                     expected.at("max_ent_traj").template get<double>(), p.ws, p.out)
+    ASSERT_TRUE(backward_max_entropy(
+                    p.dynamics, p.cost, p.reference, expected.at("eta_in").template get<double>(),
+                    expected.at("max_ent_traj").template get<double>(), p.ws, p.out)
                     .ok());
     expect_policy(p.out, expected, 1e-9, key);
   }
@@ -155,8 +155,7 @@ TYPED_TEST(LqrGolden, BackwardPerStep) {
   constexpr int Nu = TypeParam::Nu;
   if constexpr (Nx == 6) return;  // this file exists for 3x2 only
   const Json file = golden::load("e_lqr_backward_per_step_small");
-  Problem<Nx == 6 ? 3 : Nx, Nu> p(file.at("inputs"),
-                                                 file.at("inputs").at("prev_policy"));
+  Problem<Nx == 6 ? 3 : Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
   VectorX kl;
   for (const auto& [key, expected] : file.at("outputs").items()) {
     ASSERT_TRUE(sweep_with(p, golden::vector(expected.at("eta_in")), kl).ok()) << key;
@@ -173,7 +172,8 @@ TYPED_TEST(LqrGolden, BackwardPerStepNotPositiveDefinite) {
     const VectorX in = golden::vector(expected.at("eta_in"));
     const VectorX out = golden::vector(expected.at("eta_out"));
     VectorX kl;
-    // Fails at a step that the file's ladder raises, t = 0 included, and on the rung before the last.
+    // Fails at a step that the file's ladder raises, t = 0 included, and on the rung before the
+    // last.
     const int failed = sweep_with(p, in, kl).failed_step;
     ASSERT_GE(failed, 0) << key;
     EXPECT_GT(out(failed), in(failed)) << key;
@@ -183,9 +183,9 @@ TYPED_TEST(LqrGolden, BackwardPerStepNotPositiveDefinite) {
     ASSERT_TRUE(sweep_with(p, out, kl).ok()) << key;
     expect_policy(p.out, expected, 1e-9, key);
     // The constrained update needs no ladder at all.
-    const auto update = lqr_flm_update(p.dynamics, p.cost, p.reference, p.start,
-                                       VectorX::Constant(in.size(), 0.3),
-                                       {.min_variance_ratio = 0.0});
+    const auto update =
+        lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, VectorX::Constant(in.size(), 0.3),
+                       {.min_variance_ratio = 0.0});
     ASSERT_TRUE(update.ok()) << update.failure.message();
     EXPECT_TRUE(close(update.kl, VectorX::Constant(in.size(), 0.3), 1e-12)) << key;
   }
@@ -196,8 +196,7 @@ TYPED_TEST(LqrGolden, UpdatePerStep) {
   constexpr int Nu = TypeParam::Nu;
   if constexpr (Nx == 6) return;  // this file exists for 3x2 only
   const Json file = golden::load("g_lqr_update_per_step_small");
-  Problem<Nx == 6 ? 3 : Nx, Nu> p(file.at("inputs"),
-                                                 file.at("inputs").at("prev_policy"));
+  Problem<Nx == 6 ? 3 : Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
   int exact_cases = 0;
   for (const auto& [key, expected] : file.at("outputs").items()) {
     // The search's final duals give the search's final policy, whatever marginals it used.
@@ -207,8 +206,8 @@ TYPED_TEST(LqrGolden, UpdatePerStep) {
     if (!expected.at("use_prev_distr").template get<bool>()) continue;
     ++exact_cases;
     const VectorX step = golden::vector(expected.at("kl_step"));
-    const auto update = lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, step,
-                                       {.min_variance_ratio = 0.0});
+    const auto update =
+        lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, step, {.min_variance_ratio = 0.0});
     ASSERT_TRUE(update.ok()) << update.failure.message();
     const Json& exact = expected.at("exact");
     expect_policy(update.policy, exact, 1e-10, key);
@@ -223,24 +222,23 @@ TYPED_TEST(LqrGolden, UpdateTotal) {
   constexpr int Nu = TypeParam::Nu;
   if constexpr (Nx == 6) return;  // this file exists for 3x2 only
   const Json file = golden::load("g_lqr_update_total_small");
-  Problem<Nx == 6 ? 3 : Nx, Nu> p(file.at("inputs"),
-                                                 file.at("inputs").at("prev_policy"));
+  Problem<Nx == 6 ? 3 : Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
   const int T = p.reference.steps();
   for (const auto& [key, expected] : file.at("outputs").items()) {
     ASSERT_TRUE(backward_max_entropy(p.dynamics, p.cost, p.reference,
                                      expected.at("eta_of_policy").template get<double>(),
-                                     expected.at("max_ent_traj").template get<double>(), p.ws, p.out)
+                                     expected.at("max_ent_traj").template get<double>(), p.ws,
+                                     p.out)
                     .ok());
     expect_policy(p.out, expected.at("policy"), 1e-6, key);
 
     const double total = expected.at("kl_step_total").template get<double>();
-    const LqrFlmOptions options{.constraint = KlConstraint::total,
-                                .marginals = expected.at("use_prev_distr").template get<bool>()
-                                                 ? KlMarginals::reference
-                                                 : KlMarginals::updated,
-                                .entropy_weight =
-                                    expected.at("max_ent_traj").template get<double>(),
-                                .tolerance = 1e-13};
+    const LqrFlmOptions options{
+        .constraint = KlConstraint::total,
+        .marginals = expected.at("use_prev_distr").template get<bool>() ? KlMarginals::reference
+                                                                        : KlMarginals::updated,
+        .entropy_weight = expected.at("max_ent_traj").template get<double>(),
+        .tolerance = 1e-13};
     const auto update =
         lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, VectorX::Constant(T, total / T),
                        options, expected.at("eta0").template get<double>());

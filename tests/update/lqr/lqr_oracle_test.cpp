@@ -218,7 +218,7 @@ void check_per_step(const LqrProblem<>& p, double step, double floor, std::uint6
     const double kl = expected_kl(actual, reference, mu, Omega);
     EXPECT_NEAR(result.kl(t), kl, 1e-9 * std::max(1.0, kl));
     EXPECT_NEAR(result.kl(t), step, 1e-10 * step);  // no step is too large for these problems
-    MatrixX closed(nx + nu, nx);  // y = closed x + [0; k]
+    MatrixX closed(nx + nu, nx);                    // y = closed x + [0; k]
     closed << MatrixX::Identity(nx, nx), actual.K;
     VectorX offset(nx + nu);
     offset << VectorX::Zero(nx), actual.k;

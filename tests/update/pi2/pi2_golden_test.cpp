@@ -52,7 +52,8 @@ void check_file() {
                     .shrinkage = 0.0,
                     .min_variance_ratio = 1e-6});
     ASSERT_TRUE(result.ok());
-    EXPECT_TRUE(close(result.weights.transpose(), golden::matrix(expected.at("prob")), 1e-9)) << key;
+    EXPECT_TRUE(close(result.weights.transpose(), golden::matrix(expected.at("prob")), 1e-9))
+        << key;
     EXPECT_TRUE(close(result.policy.k, golden::sequence<Nu>(expected.at("k")), 1e-9)) << key;
     const auto Sigma = golden::sequence<Nu, Nu>(expected.at("pol_covar"));
     for (int t = 0; t < T; ++t) {
@@ -63,8 +64,12 @@ void check_file() {
   EXPECT_EQ(cases, 14);
 }
 
-TEST(Pi2Golden, Fixed) { check_file<2>(); }
-TEST(Pi2Golden, Dynamic) { check_file<Dynamic>(); }
+TEST(Pi2Golden, Fixed) {
+  check_file<2>();
+}
+TEST(Pi2Golden, Dynamic) {
+  check_file<Dynamic>();
+}
 
 TEST(Pi2Golden, DivergenceAndDualOnAGrid) {
   const Json grid = golden::load("h_pi2_update_small").at("outputs").at("kl_dual_grid");

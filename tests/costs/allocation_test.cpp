@@ -1,9 +1,6 @@
-// Calls of costs do not allocate. malloc is counted by interposition, which needs glibc and no
-// sanitizer that interposes malloc itself.
+// Calls of costs do not allocate.
 
 #include <gtest/gtest.h>
-
-#include <cstdlib>
 
 #include "cost_checks.hpp"
 #include "pilqr/costs/action_cost.hpp"
@@ -14,32 +11,14 @@
 #include "pilqr/costs/region_cost.hpp"
 #include "pilqr/costs/residual_cost.hpp"
 #include "pilqr/costs/state_cost.hpp"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define PILQR_TEST_SANITIZED
-#endif
-#endif
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
-    !defined(PILQR_TEST_SANITIZED)
-#define PILQR_TEST_COUNTS_MALLOC
-
-namespace {
-thread_local long allocations = 0;
-}
-
-extern "C" void* __libc_malloc(std::size_t size);
-extern "C" void* malloc(std::size_t size) {
-  ++allocations;
-  return __libc_malloc(size);
-}
-#endif
+#include "support/count_allocations.hpp"
 
 namespace pilqr {
 namespace {
 
 #if defined(PILQR_TEST_COUNTS_MALLOC)
+
+using test::allocations;
 
 /// d = x - 1.
 struct Offset {

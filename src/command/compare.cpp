@@ -39,7 +39,6 @@ void do_run(ComparedRun& compared) {
   // What the folder holds: after a failure that is the state after the last whole iteration.
   const PolicyFile saved = load_policy(compared.folder.policy());
   compared.progress = outcome.progress;
-  compared.progress.samples_total = saved.samples_total;
   for (std::size_t m = 0; m < settings.conditions.size(); ++m) {
     const auto evaluate = [&](bool noise) {
       return evaluate_policy(

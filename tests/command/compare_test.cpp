@@ -118,6 +118,10 @@ TEST(Compare, Failures) {
   const Json summary = Json::parse(command.read("c/summary.json"));
   EXPECT_EQ(summary["algorithms"][0]["failures"].size(), 2U);
   EXPECT_EQ(summary["algorithms"][0]["failures"][1]["seed"], 1);
+  EXPECT_EQ(summary["algorithms"][0]["failures"][1]["iteration"], 0);
+  EXPECT_EQ(summary["algorithms"][0]["samples_total"], Json::parse("[3, 3]"))
+      << "those of the failed iteration too";
+  EXPECT_EQ(summary["algorithms"][1]["samples_total"], Json::parse("[6, 6]"));
   EXPECT_TRUE(summary["algorithms"][0]["conditions"][0]["cost"]["mean"].is_number())
       << "of the last good policy";
   EXPECT_TRUE(summary["algorithms"][0]["conditions"][0]["curve"].empty());

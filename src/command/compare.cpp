@@ -17,15 +17,13 @@
 namespace pilqr::command {
 namespace {
 
-constexpr int evaluation_rollouts = 20;
-
 int default_threads() {
   constexpr int most = 64;
   return has_threads ? std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, most)
                      : 1;
 }
 
-/// Trains and evaluates one run, on one thread.
+/// Trains and evaluates one run, on one thread, unless it is interrupted.
 void do_run(ComparedRun& compared) {
   const Settings& settings = compared.run.settings;
   const Task& task = find_task(settings.task);
@@ -41,13 +39,13 @@ void do_run(ComparedRun& compared) {
   compared.progress = outcome.progress;
   for (std::size_t m = 0; m < settings.conditions.size(); ++m) {
     const auto evaluate = [&](bool noise) {
-      return evaluate_policy(
-          task, settings, saved.policies[m], settings.conditions[m],
-          {.rollouts = evaluation_rollouts, .seed = settings.seed, .noise = noise});
+      return evaluate_policy(task, settings, saved.policies[m], settings.conditions[m],
+                             {.seed = settings.seed, .noise = noise});
     };
     compared.noiseless.push_back(evaluate(false));
     compared.noisy.push_back(evaluate(true));
   }
+  compared.finished = true;
 }
 
 /// Tells of finished runs in their own order, so that threads do not show.
@@ -63,6 +61,14 @@ class Teller {
     while (next_ < runs_.size() && done_[next_]) tell(runs_[next_++]);
     const auto count = std::count(done_.begin(), done_.end(), true);
     live_.show(fmt::format("{} of {} runs done", count, runs_.size()));
+  }
+
+  /// Tells of what stands behind a run that was not finished.
+  void rest() {
+    live_.clear();
+    for (; next_ < runs_.size(); ++next_) {
+      if (done_[next_]) tell(runs_[next_]);
+    }
   }
 
  private:
@@ -117,6 +123,32 @@ std::vector<ComparedRun> plan(const CompareArguments& arguments, const std::file
   return runs;
 }
 
+/// "0 to 3, 7" for 0 1 2 3 7.
+std::string ranges(const std::vector<std::uint64_t>& ascending) {
+  std::string out;
+  for (std::size_t i = 0; i < ascending.size();) {
+    std::size_t last = i;
+    while (last + 1 < ascending.size() && ascending[last + 1] == ascending[last] + 1) ++last;
+    out += fmt::format("{}{}", i == 0 ? "" : ", ", ascending[i]);
+    if (last > i) out += fmt::format(" to {}", ascending[last]);
+    i = last + 1;
+  }
+  return out;
+}
+
+/// The line for a comparison that a signal ended.
+std::string interruption(const std::vector<ComparedAlgorithm>& algorithms,
+                         const std::filesystem::path& out) {
+  std::string missing;
+  for (const ComparedAlgorithm& algorithm : algorithms) {
+    if (algorithm.unfinished.empty()) continue;
+    missing += fmt::format("{}{} seed {}", missing.empty() ? "" : "; ",
+                           name(algorithm.settings.algorithm), ranges(algorithm.unfinished));
+  }
+  return fmt::format("interrupted; not finished: {}; what was trained so far is in {}", missing,
+                     out.string());
+}
+
 int run_all(const CompareArguments& arguments, const std::filesystem::path& out, int threads,
             std::vector<ComparedRun> runs) {
   {
@@ -125,22 +157,29 @@ int run_all(const CompareArguments& arguments, const std::filesystem::path& out,
       executor.run(static_cast<int>(runs.size()), [&] {
         return [&](int i) {
           if (interrupted()) return;
-          do_run(runs[static_cast<std::size_t>(i)]);
-          if (!interrupted()) teller.finished(i);
+          ComparedRun& run = runs[static_cast<std::size_t>(i)];
+          do_run(run);
+          if (run.finished) teller.finished(i);
         };
       });
     });
-  }
-  if (interrupted()) {
-    print_error(fmt::format("interrupted; what was trained so far is in {}", out.string()));
-    return exit_interrupted;
+    teller.rest();
   }
   std::vector<ComparedAlgorithm> algorithms;
   int failed = 0;
+  int unfinished = 0;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (i % static_cast<std::size_t>(arguments.seeds) == 0) algorithms.emplace_back();
+    const Settings& settings = runs[i].run.settings;
+    if (i % static_cast<std::size_t>(arguments.seeds) == 0) {
+      algorithms.push_back({.settings = settings});
+    }
+    if (!runs[i].finished) {
+      ++unfinished;
+      algorithms.back().unfinished.push_back(settings.seed);
+      continue;
+    }
     if (!runs[i].failure.ok()) ++failed;
-    algorithms.back().push_back(std::move(runs[i]));
+    algorithms.back().runs.push_back(std::move(runs[i]));
   }
   const std::string summary = summary_json(algorithms);
   write_atomically(out / "summary.json", summary);
@@ -151,6 +190,10 @@ int run_all(const CompareArguments& arguments, const std::filesystem::path& out,
     print(fmt::format(
         "Policies: {0}/ALGORITHM/seed_S/policy.safetensors; summary: {0}/summary.json\n",
         out.string()));
+  }
+  if (unfinished > 0) {
+    print_error(interruption(algorithms, out));
+    return exit_interrupted;
   }
   return failed == 0 ? exit_done : exit_failure;
 }

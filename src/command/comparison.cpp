@@ -12,11 +12,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// field(run) of all runs.
+/// field(run) of all finished runs.
 template <class Field>
-std::vector<double> over_seeds(const ComparedAlgorithm& runs, Field&& field) {
+std::vector<double> over_seeds(const ComparedAlgorithm& algorithm, Field&& field) {
   std::vector<double> values;
-  for (const ComparedRun& run : runs) values.push_back(field(run));
+  for (const ComparedRun& run : algorithm.runs) values.push_back(field(run));
   return values;
 }
 
@@ -30,14 +30,14 @@ Json as_json(const std::vector<double>& values) {
 }
 
 /// Over the seeds that got as far as each iteration.
-Json curve(const ComparedAlgorithm& runs, int condition) {
+Json curve(const ComparedAlgorithm& algorithm, int condition) {
   Json out = Json::array();
-  for (int iteration = 0; iteration < runs.front().run.settings.iterations; ++iteration) {
+  for (int iteration = 0; iteration < algorithm.settings.iterations; ++iteration) {
     long samples_total = 0;
     std::vector<double> cost;
     std::vector<double> distance;
     std::vector<double> success;
-    for (const ComparedRun& run : runs) {
+    for (const ComparedRun& run : algorithm.runs) {
       for (const MetricsRow& row : run.rows) {
         const IterationRecord& record = row.record;
         if (record.iteration != iteration || record.condition != condition) continue;
@@ -59,14 +59,15 @@ Json curve(const ComparedAlgorithm& runs, int condition) {
   return out;
 }
 
-Json condition_json(const ComparedAlgorithm& runs, std::size_t m) {
-  const int condition = runs.front().run.settings.conditions[m];
+Json condition_json(const ComparedAlgorithm& algorithm, std::size_t m) {
+  const int condition = algorithm.settings.conditions[m];
   const auto mean = [&](double Evaluation::*field) {
     return as_json(
-        over_seeds(runs, [&](const ComparedRun& run) { return run.noiseless[m].*field; }));
+        over_seeds(algorithm, [&](const ComparedRun& run) { return run.noiseless[m].*field; }));
   };
   const auto noisy = [&](double Evaluation::*field) {
-    return as_json(over_seeds(runs, [&](const ComparedRun& run) { return run.noisy[m].*field; }));
+    return as_json(
+        over_seeds(algorithm, [&](const ComparedRun& run) { return run.noisy[m].*field; }));
   };
   return {{"condition", condition},
           {"cost", mean(&Evaluation::cost_mean)},
@@ -74,38 +75,43 @@ Json condition_json(const ComparedAlgorithm& runs, std::size_t m) {
           {"distance", mean(&Evaluation::distance_mean)},
           {"success_rate", mean(&Evaluation::success_rate)},
           {"noisy_success_rate", noisy(&Evaluation::success_rate)},
-          {"curve", curve(runs, condition)}};
+          {"curve", curve(algorithm, condition)}};
 }
 
 }  // namespace
 
 std::string summary_json(const std::vector<ComparedAlgorithm>& algorithms) {
-  const Settings& first = algorithms.front().front().run.settings;
+  const Settings& first = algorithms.front().settings;
   Json list = Json::array();
-  for (const ComparedAlgorithm& runs : algorithms) {
+  for (const ComparedAlgorithm& algorithm : algorithms) {
     Json conditions = Json::array();
     for (std::size_t m = 0; m < first.conditions.size(); ++m) {
-      conditions.push_back(condition_json(runs, m));
+      conditions.push_back(condition_json(algorithm, m));
     }
+    Json seeds = Json::array();
     Json samples = Json::array();
     Json failures = Json::array();
-    for (const ComparedRun& run : runs) {
+    for (const ComparedRun& run : algorithm.runs) {
+      seeds.push_back(run.run.settings.seed);
       samples.push_back(run.progress.samples_total);
       if (run.failure.ok()) continue;
       failures.push_back({{"seed", run.run.settings.seed},
                           {"iteration", run.progress.iterations},
                           {"message", run.failure.message()}});
     }
-    list.push_back({{"algorithm", name(runs.front().run.settings.algorithm)},
+    list.push_back({{"algorithm", name(algorithm.settings.algorithm)},
+                    {"seeds", seeds},
+                    {"unfinished", algorithm.unfinished},
                     {"samples_total", samples},
                     {"failures", failures},
                     {"conditions", conditions}});
   }
   Json seeds = Json::array();
-  for (const ComparedRun& run : algorithms.front()) seeds.push_back(run.run.settings.seed);
+  const std::size_t count = algorithms.front().runs.size() + algorithms.front().unfinished.size();
+  for (std::size_t j = 0; j < count; ++j) seeds.push_back(first.seed + j);
   const Json out = {{"task", first.task},
                     {"seeds", seeds},
-                    {"rollouts", algorithms.front().front().noiseless.front().rollouts},
+                    {"rollouts", EvaluationOptions{}.rollouts},
                     {"algorithms", list}};
   // A system's error message may hold any bytes.
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
@@ -115,28 +121,31 @@ std::string summary_table(const std::vector<ComparedAlgorithm>& algorithms) {
   std::string out = fmt::format("{:<10} {:>9} {:>11} ± {:<9} {:>11} {:<9} {:>11} {:>8} {:>8}\n",
                                 "algorithm", "condition", "final cost", "95 %", "worst", "seed",
                                 "with noise", "success", "samples");
-  for (const ComparedAlgorithm& runs : algorithms) {
-    const Settings& settings = runs.front().run.settings;
+  for (const ComparedAlgorithm& algorithm : algorithms) {
+    const Settings& settings = algorithm.settings;
     for (std::size_t m = 0; m < settings.conditions.size(); ++m) {
       const auto value = [&](const ComparedRun& run) { return run.noiseless[m].cost_mean; };
-      const Statistic cost = describe(over_seeds(runs, value));
+      const Statistic cost = describe(over_seeds(algorithm, value));
       // A seed without a cost, whose policy cannot be run, is the worst.
-      const ComparedRun* worst = &runs.front();
-      for (const ComparedRun& run : runs) {
-        if (std::isnan(value(*worst))) break;
-        if (!(value(run) <= value(*worst))) worst = &run;
+      const ComparedRun* worst = nullptr;
+      for (const ComparedRun& run : algorithm.runs) {
+        if (worst != nullptr && std::isnan(value(*worst))) break;
+        if (worst == nullptr || !(value(run) <= value(*worst))) worst = &run;
       }
       const Statistic noisy = describe(
-          over_seeds(runs, [&](const ComparedRun& run) { return run.noisy[m].cost_mean; }));
-      const Statistic success = describe(
-          over_seeds(runs, [&](const ComparedRun& run) { return run.noiseless[m].success_rate; }));
+          over_seeds(algorithm, [&](const ComparedRun& run) { return run.noisy[m].cost_mean; }));
+      const auto successes = [&](const ComparedRun& run) { return run.noiseless[m].success_rate; };
+      const Statistic success = describe(over_seeds(algorithm, successes));
       long samples = 0;
-      for (const ComparedRun& run : runs) samples = std::max(samples, run.progress.samples_total);
+      for (const ComparedRun& run : algorithm.runs) {
+        samples = std::max(samples, run.progress.samples_total);
+      }
       out += fmt::format("{:<10} {:>9} {:>11} ± {:<9} {:>11} {:<9} {:>11} {:>8} {:>8}\n",
                          name(settings.algorithm), settings.conditions[m], short_number(cost.mean),
-                         short_number(cost.high - cost.mean), short_number(value(*worst)),
-                         worst->run.settings.seed, short_number(noisy.mean), percent(success.mean),
-                         samples);
+                         short_number(cost.high - cost.mean),
+                         worst == nullptr ? "-" : short_number(value(*worst)),
+                         worst == nullptr ? "-" : fmt::format("{}", worst->run.settings.seed),
+                         short_number(noisy.mean), percent(success.mean), samples);
     }
   }
   return out;

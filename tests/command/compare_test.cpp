@@ -35,6 +35,8 @@ TEST(Compare, Summary) {
     const Json& algorithm = summary["algorithms"][a];
     EXPECT_EQ(algorithm["algorithm"], names[a]);
     EXPECT_EQ(algorithm["samples_total"], Json::parse("[24, 24, 24]"));
+    EXPECT_EQ(algorithm["seeds"], summary["seeds"]);
+    EXPECT_TRUE(algorithm["unfinished"].empty());
     EXPECT_TRUE(algorithm["failures"].empty());
     ASSERT_EQ(algorithm["conditions"].size(), 2U);
     for (std::size_t m = 0; m < 2; ++m) {
@@ -129,7 +131,7 @@ TEST(Compare, Failures) {
   EXPECT_EQ(summary["algorithms"][1]["conditions"][0]["curve"].size(), 2U);
 }
 
-TEST(Compare, CtrlC) {
+TEST(Compare, CtrlCBeforeARunIsFinished) {
   Command command;
   const pid_t child = command.start({"compare", "point_mass", "--algorithms", "pi2", "--seeds", "2",
                                      "--iterations", "100000", "--threads", "1", "--out", "c"});
@@ -137,8 +139,49 @@ TEST(Compare, CtrlC) {
   ASSERT_EQ(::kill(child, SIGINT), 0);
   const Outcome outcome = command.wait(child);
   EXPECT_EQ(outcome.status, 130);
-  EXPECT_FALSE(std::filesystem::exists(command.path("c/summary.json")));
+  EXPECT_EQ(outcome.err,
+            "pilqr: interrupted; not finished: pi2 seed 0 to 1; what was trained so far is in c\n");
   EXPECT_FALSE(std::filesystem::exists(command.path("c/pi2/seed_1")));
+  const Json summary = Json::parse(command.read("c/summary.json"));
+  EXPECT_EQ(summary["seeds"], Json::parse("[0, 1]"));
+  const Json& algorithm = summary["algorithms"][0];
+  EXPECT_TRUE(algorithm["seeds"].empty());
+  EXPECT_EQ(algorithm["unfinished"], Json::parse("[0, 1]"));
+  EXPECT_TRUE(algorithm["conditions"][0]["cost"]["mean"].is_null());
+  EXPECT_TRUE(algorithm["conditions"][0]["curve"].empty());
+}
+
+// What is finished is summed up as if nothing else had been asked for.
+TEST(Compare, CtrlCKeepsTheFinishedRuns) {
+  Command command;
+  const auto words = [](const std::string& seeds, const std::string& out) {
+    return std::vector<std::string>{"compare",      "point_mass", "--algorithms", "pi2,lqr_flm",
+                                    "--seeds",      seeds,        "--samples",    "4",
+                                    "--iterations", "100",        "--threads",    "1",
+                                    "--seed",       "7",          "--out",        out};
+  };
+  const pid_t child = command.start(words("1000", "c"));
+  command.wait_for_lines("c/pi2/seed_8", 1);
+  ASSERT_EQ(::kill(child, SIGINT), 0);
+  const Outcome outcome = command.wait(child);
+  EXPECT_EQ(outcome.status, 130);
+  const Json summary = Json::parse(command.read("c/summary.json"));
+  ASSERT_EQ(summary["seeds"].size(), 1000U);
+  const Json& pi2 = summary["algorithms"][0];
+  const std::size_t finished = pi2["seeds"].size();
+  ASSERT_GE(finished, 1U);
+  ASSERT_EQ(pi2["unfinished"].size(), 1000 - finished);
+  EXPECT_EQ(pi2["unfinished"][0], 7 + finished);
+  EXPECT_TRUE(summary["algorithms"][1]["seeds"].empty());
+  EXPECT_TRUE(test::contains(outcome.err, "not finished: pi2 seed " + std::to_string(7 + finished) +
+                                              " to 1006; lqr_flm seed 7 to 1006; "));
+  EXPECT_EQ(outcome.err.find('\n') + 1, outcome.err.size());
+
+  ASSERT_EQ(command.run(words(std::to_string(finished), "d")).status, 0);
+  const Json whole = Json::parse(command.read("d/summary.json"))["algorithms"][0];
+  for (const char* key : {"seeds", "samples_total", "failures", "conditions"}) {
+    EXPECT_EQ(pi2[key], whole[key]) << key;
+  }
 }
 
 }  // namespace

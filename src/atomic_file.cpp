@@ -96,6 +96,19 @@ void write_all(int fd, std::string_view bytes, const fs::path& target) {
   }
 }
 
+/// The directory that a file is in, opened.
+Descriptor open_directory_of(const fs::path& path) {
+  const fs::path directory = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) fail(path, "cannot open its directory");
+  return Descriptor(fd);
+}
+
+void sync_directory(const Descriptor& directory, const fs::path& path) {
+  // EINVAL: the file system does not sync directories.
+  if (::fsync(directory.get()) != 0 && errno != EINVAL) fail(path, "cannot sync its directory");
+}
+
 }  // namespace
 
 std::string read_file(const fs::path& path) {
@@ -119,23 +132,28 @@ std::string read_file(const fs::path& path) {
   return bytes;
 }
 
-void write_atomically(const fs::path& path, std::string_view bytes) {
+void write_atomically(const fs::path& path, std::string_view bytes, Sync sync) {
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0) require_regular(status, path);
-  const fs::path directory = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  const Descriptor folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() < 0) fail(path, "cannot open its directory");
+  const Descriptor folder = open_directory_of(path);
 
-  auto [name, fd] = create_temporary(directory, path);
+  auto [name, fd] = create_temporary(path.parent_path(), path);
   Temporary temporary(std::move(name));
   Descriptor file(fd);
   write_all(file.get(), bytes, path);
-  if (::fsync(file.get()) != 0) fail(path, "cannot write to disk");
+  if (sync == Sync::now && ::fsync(file.get()) != 0) fail(path, "cannot write to disk");
   if (::close(file.release()) != 0 && errno != EINTR) fail(path, "cannot write");
   if (::rename(temporary.path().c_str(), path.c_str()) != 0) fail(path, "cannot replace");
   temporary.keep();
-  // EINVAL: the file system does not sync directories.
-  if (::fsync(folder.get()) != 0 && errno != EINVAL) fail(path, "cannot sync its directory");
+  if (sync == Sync::now) sync_directory(folder, path);
+}
+
+void sync_file(const fs::path& path) {
+  const Descriptor folder = open_directory_of(path);
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) fail(path, "cannot open");
+  if (::fsync(file.get()) != 0) fail(path, "cannot write to disk");
+  sync_directory(folder, path);
 }
 
 }  // namespace pilqr

@@ -199,8 +199,9 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
 }
 
 void save_checkpoint(const std::filesystem::path& path, const Settings& settings,
-                     const Progress& progress, const std::vector<AnyOptimizer>& optimizers) {
-  save_safetensors(path, checkpoint_to_safetensors(settings, progress, optimizers));
+                     const Progress& progress, const std::vector<AnyOptimizer>& optimizers,
+                     Sync sync) {
+  save_safetensors(path, checkpoint_to_safetensors(settings, progress, optimizers), sync);
 }
 
 Progress load_checkpoint(const std::filesystem::path& path, const Settings& settings,

@@ -168,8 +168,8 @@ PolicyFile policy_from_safetensors(SafeTensors contents, const std::filesystem::
   }
 }
 
-void save_policy(const std::filesystem::path& path, const PolicyFile& file) {
-  save_safetensors(path, policy_to_safetensors(file));
+void save_policy(const std::filesystem::path& path, const PolicyFile& file, Sync sync) {
+  save_safetensors(path, policy_to_safetensors(file), sync);
 }
 
 PolicyFile load_policy(const std::filesystem::path& path) {

@@ -244,8 +244,8 @@ SafeTensors decode_safetensors(std::string_view bytes, const std::filesystem::pa
   return contents;
 }
 
-void save_safetensors(const std::filesystem::path& path, const SafeTensors& contents) {
-  write_atomically(path, encode_safetensors(contents));
+void save_safetensors(const std::filesystem::path& path, const SafeTensors& contents, Sync sync) {
+  write_atomically(path, encode_safetensors(contents), sync);
 }
 
 SafeTensors load_safetensors(const std::filesystem::path& path) {

@@ -23,15 +23,18 @@ int default_threads() {
                      : 1;
 }
 
-/// Trains and evaluates one run, on one thread, unless it is interrupted.
+/// Trains and evaluates one run, on one thread, unless it is interrupted. The disk is waited for
+/// once: a run that a crash of the machine takes is not worth a wait in every iteration.
 void do_run(ComparedRun& compared) {
   const Settings& settings = compared.run.settings;
   const Task& task = find_task(settings.task);
   std::vector<AnyOptimizer> optimizers = make_optimizers(task, settings);
-  compared.folder = create_run(compared.folder.path, compared.run, optimizers);
+  compared.folder = create_run(compared.folder.path, compared.run, optimizers, Sync::later);
   RunObserver observer;
   observer.on_update = [&](const MetricsRow& row) { compared.rows.push_back(row); };
-  const RunOutcome outcome = run_training(compared.folder, settings, {}, optimizers, 1, observer);
+  const RunOutcome outcome =
+      run_training(compared.folder, settings, {}, optimizers, 1, Sync::later, observer);
+  sync_run(compared.folder);
   if (outcome.interrupted) return;
   compared.failure = outcome.failure;
   // What the folder holds: after a failure that is the state after the last whole iteration.

@@ -58,22 +58,29 @@ RunSettings load_settings(const RunFolder& folder) {
 }  // namespace
 
 void save_run(const RunFolder& folder, const Settings& settings, const Progress& progress,
-              const std::vector<AnyOptimizer>& optimizers) {
-  save_policy(folder.policy(), policy_file(settings, progress, optimizers));
-  save_checkpoint(folder.checkpoint(), settings, progress, optimizers);
+              const std::vector<AnyOptimizer>& optimizers, Sync sync) {
+  save_policy(folder.policy(), policy_file(settings, progress, optimizers), sync);
+  save_checkpoint(folder.checkpoint(), settings, progress, optimizers, sync);
+}
+
+void sync_run(const RunFolder& folder) {
+  for (const fs::path& file :
+       {folder.config(), folder.metrics(), folder.policy(), folder.checkpoint()}) {
+    sync_file(file);
+  }
 }
 
 RunFolder create_run(const fs::path& path, const RunSettings& run,
-                     const std::vector<AnyOptimizer>& optimizers) {
+                     const std::vector<AnyOptimizer>& optimizers, Sync sync) {
   require_free(path);
   RunFolder folder{path};
   std::error_code error;
   fs::create_directories(folder.checkpoint().parent_path(), error);
   require_file(!error, path, "cannot create the folder: {}", error.message());
   try {
-    write_atomically(folder.config(), to_toml(run));
-    write_atomically(folder.metrics(), "");
-    save_run(folder, run.settings, {}, optimizers);
+    write_atomically(folder.config(), to_toml(run), sync);
+    write_atomically(folder.metrics(), "", sync);
+    save_run(folder, run.settings, {}, optimizers, sync);
   } catch (const FileError&) {
     for (const fs::path& made : {folder.config(), folder.metrics(), folder.policy(),
                                  folder.checkpoint(), folder.checkpoint().parent_path(), path}) {

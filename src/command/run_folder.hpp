@@ -31,7 +31,7 @@ std::vector<AnyOptimizer> make_optimizers(const Task& task, const Settings& sett
 /// Makes the folder of a run that has not begun: settings, first policies, no metrics. Throws
 /// FileError; nothing is then left of it.
 RunFolder create_run(const std::filesystem::path& path, const RunSettings& run,
-                     const std::vector<AnyOptimizer>& optimizers);
+                     const std::vector<AnyOptimizer>& optimizers, Sync sync);
 
 /// A run that was interrupted, or is done.
 struct SavedRun {
@@ -49,7 +49,10 @@ void rewind_run(const RunFolder& folder, const SavedRun& saved);
 
 /// Writes the policies and then the checkpoint, each atomically. The checkpoint is what counts.
 void save_run(const RunFolder& folder, const Settings& settings, const Progress& progress,
-              const std::vector<AnyOptimizer>& optimizers);
+              const std::vector<AnyOptimizer>& optimizers, Sync sync);
+
+/// Returns when everything of a run is on the disk. Throws FileError.
+void sync_run(const RunFolder& folder);
 
 /// The settings and policies of a run, checked against each other and against the task. Throws
 /// FileError or InvalidArgument.

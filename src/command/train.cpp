@@ -10,7 +10,7 @@
 namespace pilqr::command {
 
 RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progress progress,
-                        std::vector<AnyOptimizer>& optimizers, int threads,
+                        std::vector<AnyOptimizer>& optimizers, int threads, Sync sync,
                         const RunObserver& observer) {
   const Task& task = find_task(settings.task);
   AnySystem system = task.system();
@@ -29,8 +29,8 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
   // The checkpoint comes last: whatever is newer than it is done again when the run goes on.
   callbacks.on_iteration = [&](int iteration) {
     progress.iterations = iteration + 1;
-    metrics.sync();
-    save_run(folder, settings, progress, optimizers);
+    if (sync == Sync::now) metrics.sync();
+    save_run(folder, settings, progress, optimizers, sync);
     if (observer.on_iteration) observer.on_iteration(iteration);
     return !interrupted();
   };
@@ -68,8 +68,8 @@ int train_and_tell(const RunFolder& folder, SavedRun& saved, const TrainArgument
     table.row(rows);
     last = std::exchange(rows, {});
   };
-  const RunOutcome outcome =
-      run_training(folder, settings, saved.progress, saved.optimizers, arguments.threads, observer);
+  const RunOutcome outcome = run_training(folder, settings, saved.progress, saved.optimizers,
+                                          arguments.threads, Sync::now, observer);
   table.clear();
   const std::string where = folder.path.string();
   if (!outcome.failure.ok()) {
@@ -137,7 +137,7 @@ int train_command(const TrainArguments& arguments) {
       std::filesystem::path("runs") /
       fmt::format("{}-{}-seed{}", settings.task, name(settings.algorithm), settings.seed));
   fresh.optimizers = make_optimizers(find_task(settings.task), settings);
-  const RunFolder folder = create_run(path, fresh.run, fresh.optimizers);
+  const RunFolder folder = create_run(path, fresh.run, fresh.optimizers, Sync::now);
   return running([&] { return train_and_tell(folder, fresh, arguments); });
 }
 

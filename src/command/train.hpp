@@ -25,10 +25,10 @@ struct RunObserver {
 };
 
 /// Trains up to the settings' number of iterations, from the progress that the optimizers have.
-/// Every iteration is saved before the next begins. Throws FileError if the folder cannot be
-/// written.
+/// Every iteration is saved before the next begins; with Sync::later the caller syncs the folder
+/// afterwards. Throws FileError if the folder cannot be written.
 RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progress progress,
-                        std::vector<AnyOptimizer>& optimizers, int threads,
+                        std::vector<AnyOptimizer>& optimizers, int threads, Sync sync,
                         const RunObserver& observer);
 
 struct TrainArguments {

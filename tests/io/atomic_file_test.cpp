@@ -67,6 +67,18 @@ TEST(AtomicFile, WritesAndReplaces) {
   }
 }
 
+TEST(AtomicFile, SyncsLater) {
+  const test::TemporaryDirectory directory;
+  write_atomically(directory / "file", "old", Sync::later);
+  write_atomically(directory / "file", "new", Sync::later);
+  sync_file(directory / "file");
+  EXPECT_EQ(read_file(directory / "file"), "new");
+  EXPECT_EQ(directory.entries(), Names{"file"});
+  EXPECT_TRUE(test::contains(test::file_error([&] { sync_file(directory / "none"); }), "none"));
+  EXPECT_TRUE(
+      test::contains(test::file_error([&] { sync_file(directory / "no/file"); }), "no/file"));
+}
+
 TEST(AtomicFile, NewFilesFollowTheUmask) {
   const test::TemporaryDirectory directory;
   const mode_t old = ::umask(027);

@@ -12,11 +12,23 @@ namespace pilqr {
 /// The bytes of a regular file. Throws FileError.
 std::string read_file(const std::filesystem::path& path);
 
+/// When a file that was written reaches the disk.
+enum class Sync {
+  now,    ///< before the function returns
+  later,  ///< when the system likes or sync_file is called; a crash of the machine may lose the
+          ///< file
+};
+
 /// Replaces the file by `bytes`, all or nothing: writes and syncs a temporary of the same
 /// directory, renames it over `path` and syncs the directory, so that after a crash there is either
-/// the old file or the new one. The new file has default permissions; a symbolic link is replaced,
-/// not followed; a directory or device at `path` is refused. Throws FileError; unless only the last
-/// sync failed, the old file is then untouched, and no temporary is left in any case.
-void write_atomically(const std::filesystem::path& path, std::string_view bytes);
+/// the old file or the new one; with Sync::later that holds for a crash of the program only. The
+/// new file has default permissions; a symbolic link is replaced, not followed; a directory or
+/// device at `path` is refused. Throws FileError; unless only the last sync failed, the old file is
+/// then untouched, and no temporary is left in any case.
+void write_atomically(const std::filesystem::path& path, std::string_view bytes,
+                      Sync sync = Sync::now);
+
+/// Returns when the file and its name are on the disk. Throws FileError.
+void sync_file(const std::filesystem::path& path);
 
 }  // namespace pilqr

@@ -45,7 +45,7 @@ PolicyFile policy_from_safetensors(SafeTensors contents, const std::filesystem::
 
 /// Writes the file atomically. Throws InvalidArgument for a policy that is not valid and FileError
 /// if it cannot be written; the file that was there is then untouched.
-void save_policy(const std::filesystem::path& path, const PolicyFile& file);
+void save_policy(const std::filesystem::path& path, const PolicyFile& file, Sync sync = Sync::now);
 
 /// Reads and checks a file. Throws FileError.
 PolicyFile load_policy(const std::filesystem::path& path);

@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "pilqr/io/file_error.hpp"
+#include "pilqr/io/atomic_file.hpp"
 
 namespace pilqr {
 
@@ -49,7 +49,8 @@ std::string encode_safetensors(const SafeTensors& contents);
 SafeTensors decode_safetensors(std::string_view bytes, const std::filesystem::path& path);
 
 /// encode_safetensors to a file, by write_atomically.
-void save_safetensors(const std::filesystem::path& path, const SafeTensors& contents);
+void save_safetensors(const std::filesystem::path& path, const SafeTensors& contents,
+                      Sync sync = Sync::now);
 
 /// decode_safetensors of a file.
 SafeTensors load_safetensors(const std::filesystem::path& path);

@@ -37,7 +37,8 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
 
 /// Writes the file atomically. Throws FileError; the file that was there is then untouched.
 void save_checkpoint(const std::filesystem::path& path, const Settings& settings,
-                     const Progress& progress, const std::vector<AnyOptimizer>& optimizers);
+                     const Progress& progress, const std::vector<AnyOptimizer>& optimizers,
+                     Sync sync = Sync::now);
 
 /// checkpoint_from_safetensors of a file.
 Progress load_checkpoint(const std::filesystem::path& path, const Settings& settings,

@@ -109,6 +109,7 @@ std::vector<ComparedRun> plan(const CompareArguments& arguments, const std::file
   std::vector<ComparedRun> runs;
   for (const std::string& algorithm : arguments.algorithms) {
     SettingsRequest request = arguments.settings;
+    request.algorithms = arguments.algorithms;
     request.assignments.push_back(
         {.origin = "--algorithms " + algorithm, .key = "algorithm", .value = algorithm});
     const RunSettings run = resolve(request);

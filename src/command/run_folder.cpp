@@ -52,7 +52,8 @@ PolicyFile policy_file(const Settings& settings, const Progress& progress,
 RunSettings load_settings(const RunFolder& folder) {
   std::error_code error;
   require_file(fs::is_directory(folder.path, error), folder.path, "is not a run folder");
-  return resolve({.file = folder.config()});
+  // A folder of an earlier version holds every setting, used or not.
+  return resolve({.file = folder.config(), .algorithms = {"pilqr", "lqr_flm", "pi2"}});
 }
 
 }  // namespace

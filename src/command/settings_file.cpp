@@ -63,6 +63,19 @@ void for_each_setting(Run& run, Visit&& visit) {
   visit("pi2.min_variance_ratio", s.pi2.min_variance_ratio);
 }
 
+/// Whether a setting makes a difference to an algorithm. True for names that are no setting's.
+bool uses(Algorithm algorithm, std::string_view key) {
+  const std::string_view section = key.substr(0, key.find('.'));
+  if (key == "kl_step.rule") return algorithm == Algorithm::lqr_flm;
+  if (key == "temperature.source") return algorithm == Algorithm::pilqr;
+  if (section == "temperature" || section == "pi2") return algorithm != Algorithm::lqr_flm;
+  if (section == "fit" || section == "gmm" || section == "replay" || section == "kl_step" ||
+      section == "lqr_flm") {
+    return algorithm != Algorithm::pi2;
+  }
+  return true;
+}
+
 /// The names of a choice's values.
 template <class Choice>
 struct Named {
@@ -247,6 +260,16 @@ Value parse_value(const Assignment& assignment) {
   return value;
 }
 
+/// Throws InvalidArgument for a value that none of the request's algorithms uses.
+void require_used(const Value& value, const SettingsRequest& request, Algorithm chosen) {
+  std::vector<std::string> names = request.algorithms;
+  if (names.empty()) names = {name(chosen)};
+  for (const auto& [text, algorithm] : choices(Algorithm{})) {
+    if (std::count(names.begin(), names.end(), text) != 0 && uses(algorithm, value.key)) return;
+  }
+  throw InvalidArgument(fmt::format("{}: not used by {}", value.origin, fmt::join(names, " or ")));
+}
+
 void require_task(const std::string& name, const std::string& origin) {
   try {
     (void)find_task(name);
@@ -312,7 +335,13 @@ RunSettings resolve(const SettingsRequest& request) {
   // Of values that are wrong together, the one that made them so is named.
   std::string culprit;
   std::string wrong = fault(run, task);
+  RunSettings unused;
   for (const Value& value : values) {
+    if (!uses(run.settings.algorithm, value.key)) {
+      assign(unused, value);
+      require_used(value, request, run.settings.algorithm);
+      continue;
+    }
     assign(run, value);
     const std::string now = fault(run, task);
     if (!now.empty() && wrong.empty()) culprit = value.origin + ": ";
@@ -328,6 +357,7 @@ std::string to_toml(const RunSettings& run) {
   std::string out;
   std::string section;
   for_each_setting(run, [&](std::string_view key, const auto& field) {
+    if (!uses(run.settings.algorithm, key)) return;
     const std::size_t dot = key.find('.');
     if (dot != std::string_view::npos && key.substr(0, dot) != section) {
       section = key.substr(0, dot);

@@ -37,14 +37,17 @@ struct SettingsRequest {
   std::string task{};                           ///< empty: the file has to name it
   std::optional<std::filesystem::path> file{};  ///< --config
   std::vector<Assignment> assignments{};
+  /// Algorithms that the same file and assignments are meant for: what the chosen one does not use
+  /// may be there for another. Empty: the chosen one alone.
+  std::vector<std::string> algorithms{};
 };
 
 /// Throws InvalidArgument or FileError with one line that names the file and key or the argument:
-/// for a key that does not exist, a value of the wrong type or out of range, and a file of another
-/// task.
+/// for a key that does not exist or that the algorithm does not use, a value of the wrong type or
+/// out of range, and a file of another task.
 RunSettings resolve(const SettingsRequest& request);
 
-/// All settings as TOML; numbers read back bit by bit.
+/// The settings that the algorithm uses as TOML; numbers read back bit by bit.
 std::string to_toml(const RunSettings& run);
 
 /// The names of all settings, sections as in "noise.width".

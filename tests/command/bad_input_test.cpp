@@ -84,6 +84,7 @@ TEST(BadInput, Settings) {
   command.write("range.toml", "[temperature]\nkl_step = -1.0\n");
   command.write("syntax.toml", "samples = \n\n");
   command.write("task.toml", "task = \"reacher\"\n");
+  command.write("pi2.toml", "algorithm = \"pi2\"\n[fit]\nridge = 1.0\n");
   std::filesystem::create_directory(command.path("folder"));
   const auto train = [](std::vector<std::string> more) {
     more.insert(more.begin(), {"train", "point_mass"});
@@ -103,7 +104,12 @@ TEST(BadInput, Settings) {
                    {train({"--config", "task.toml"}), {"task.toml", "reacher", "point_mass"}},
                    {train({"--config", "nowhere.toml"}), {"nowhere.toml"}},
                    {train({"--config", "folder"}), {"folder", "directory"}},
+                   {train({"--config", "pi2.toml"}), {"pi2.toml: fit.ridge: not used by pi2"}},
+                   {train({"--algorithm", "lqr_flm", "--set", "pi2.centered=true"}),
+                    {"--set pi2.centered=true: not used by lqr_flm"}},
                    {{"compare", "point_mass", "--config", "range.toml"}, {"range.toml"}},
+                   {{"compare", "point_mass", "--config", "pi2.toml", "--algorithms", "pi2"},
+                    {"pi2.toml: fit.ridge: not used by pi2"}},
                });
 }
 

@@ -5,6 +5,7 @@
 #include <bit>
 #include <limits>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "io/io_support.hpp"
@@ -108,7 +109,7 @@ TEST(SettingsFile, EverySettingIsReadAndWrittenAlone) {
   for (const std::string& key : keys) {
     if (key == "task" || key == "algorithm" || key == "preset") continue;  // they change others
     const std::string& value = other_values().at(key);
-    const std::string base = "algorithm=\"lqr_flm\"";  // the one that may choose every setting
+    const std::string base = key == "kl_step.rule" ? "algorithm=lqr_flm" : "algorithm=pilqr";
     auto expected = entries(to_toml(with({base})));
     ASSERT_TRUE(expected.count(key)) << key;
     ASSERT_NE(expected.at(key), value) << key;
@@ -117,18 +118,76 @@ TEST(SettingsFile, EverySettingIsReadAndWrittenAlone) {
   }
 }
 
-TEST(SettingsFile, PilqrRefusesTheRuleThatItDoesNotHave) {
-  EXPECT_THROW((void)with({"kl_step.rule=\"improvement\""}), std::exception);
-  EXPECT_NO_THROW((void)with({"kl_step.rule=\"residual\""}));
+/// The algorithms that use a setting.
+std::set<std::string> users_of(const std::string& key) {
+  static const std::map<std::string, std::set<std::string>> of_some = {
+      {"fit", {"pilqr", "lqr_flm"}},     {"gmm", {"pilqr", "lqr_flm"}},
+      {"replay", {"pilqr", "lqr_flm"}},  {"kl_step", {"pilqr", "lqr_flm"}},
+      {"kl_step.rule", {"lqr_flm"}},     {"lqr_flm", {"pilqr", "lqr_flm"}},
+      {"temperature", {"pilqr", "pi2"}}, {"temperature.source", {"pilqr"}},
+      {"pi2", {"pilqr", "pi2"}},
+  };
+  for (const std::string& name : {key, key.substr(0, key.find('.'))}) {
+    if (const auto found = of_some.find(name); found != of_some.end()) return found->second;
+  }
+  return {"pilqr", "lqr_flm", "pi2"};
+}
+
+TEST(SettingsFile, WhatTheAlgorithmDoesNotUseIsRefusedAndNotWritten) {
+  for (const std::string algorithm : {"pilqr", "lqr_flm", "pi2"}) {
+    const std::string base = "algorithm=" + algorithm;
+    const auto written = entries(to_toml(with({base})));
+    for (const std::string& key : setting_keys()) {
+      if (key == "task" || key == "algorithm") continue;
+      const bool used = users_of(key).count(algorithm) == 1;
+      EXPECT_EQ(written.count(key) == 1, used) << algorithm << ' ' << key;
+      const std::string set = key + '=' + other_values().at(key);
+      if (used) {
+        EXPECT_NO_THROW((void)with({base, set})) << algorithm;
+        continue;
+      }
+      EXPECT_EQ(refusal([&] {
+                  (void)with({set, base});
+                }),
+                "--set " + set + ": not used by " + algorithm);
+      EXPECT_EQ(refusal([&] {
+                  (void)from_file(base.substr(0, 10) + "'" + algorithm + "'\n" + key + " = " +
+                                  other_values().at(key) + '\n');
+                }),
+                "s.toml: " + key + ": not used by " + algorithm);
+    }
+  }
+}
+
+// One file for several algorithms: each takes its own part.
+TEST(SettingsFile, SeveralAlgorithmsShareSettings) {
+  SettingsRequest request{.task = "reacher", .algorithms = {"lqr_flm", "pi2"}};
+  for (const char* text : {"kl_step.rule=residual", "pi2.shrinkage=4", "fit.ridge=0.5"}) {
+    request.assignments.push_back(parse_set(text));
+  }
+  const auto resolved = [&](const char* algorithm) {
+    SettingsRequest one = request;
+    one.assignments.push_back({"", "algorithm", algorithm});
+    return resolve(one).settings;
+  };
+  EXPECT_EQ(resolved("lqr_flm").kl_rule, KlRule::residual);
+  EXPECT_EQ(resolved("lqr_flm").model.fit.ridge, 0.5);
+  EXPECT_EQ(resolved("pi2").pi2.shrinkage, 4.0);
+  request.assignments.push_back(parse_set("temperature.source=residual"));
+  EXPECT_EQ(refusal([&] { (void)resolved("pi2"); }),
+            "--set temperature.source=residual: not used by lqr_flm or pi2");
+  request.algorithms.emplace_back("pilqr");
+  EXPECT_EQ(resolved("pilqr").temperature_source, TemperatureSource::residual);
+  EXPECT_EQ(resolved("pi2").temperature_source, TemperatureSource::sampled);
 }
 
 TEST(SettingsFile, RoundTrip) {
-  std::string all;
-  for (const auto& [key, value] : other_values()) {
-    if (key == "task" || key == "preset" || key == "algorithm") continue;
-    all += key + " = " + value + '\n';
-  }
   for (const char* algorithm : {"pilqr", "lqr_flm", "pi2"}) {
+    std::string all;
+    for (const auto& [key, value] : other_values()) {
+      if (key == "task" || key == "preset" || key == "algorithm") continue;
+      if (users_of(key).count(algorithm) == 1) all += key + " = " + value + '\n';
+    }
     for (const char* preset : {"default", "paper"}) {
       const std::string head =
           std::string("algorithm = '") + algorithm + "'\npreset = '" + preset + "'\n";
@@ -218,6 +277,7 @@ TEST(SettingsFile, WrongValuesOfSet) {
       {"gmm.max_clusters=1", "mixture prior: max_clusters is 1"},
       {"kl_step.min_multiplier_first=30", "max_multiplier_first is 20"},
       {"noise=3", "unknown setting"},
+      {"pi2.noise=3", "unknown setting"},
       {"noise.colour=3", "unknown setting"},
       {"Samples=3", "unknown setting"},
   };

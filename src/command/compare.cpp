@@ -82,11 +82,11 @@ class Teller {
     };
     if (!run.failure.ok()) {
       report(fmt::format("iteration {} failed: {}", run.progress.iterations + 1,
-                         run.failure.message()));
+                         text_of(run.failure)));
     }
     for (const auto* evaluations : {&run.noiseless, &run.noisy}) {
       for (const Evaluation& e : *evaluations) {
-        if (!e.failure.ok()) report(fmt::format("evaluation failed: {}", e.failure.message()));
+        if (!e.failure.ok()) report(fmt::format("evaluation failed: {}", text_of(e.failure)));
       }
     }
     if (quiet_) return;
@@ -115,8 +115,9 @@ std::vector<ComparedRun> plan(const CompareArguments& arguments, const std::file
     const RunSettings run = resolve(request);
     const std::uint64_t first = run.settings.seed;
     constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();  // a TOML integer
-    require(first <= most - static_cast<std::uint64_t>(arguments.seeds),
-            "seed {}: too large for {} more", first, arguments.seeds);
+    const std::uint64_t largest = most - static_cast<std::uint64_t>(arguments.seeds - 1);
+    require(first <= largest, "seed {}: expected 0 to {} for {} seeds", first, largest,
+            arguments.seeds);
     for (int j = 0; j < arguments.seeds; ++j) {
       ComparedRun one{.run = run};
       one.run.settings.seed = first + static_cast<std::uint64_t>(j);

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <limits>
 #include <new>
 #include <optional>
 #include <string>
@@ -19,11 +20,17 @@ namespace pilqr::command {
 namespace {
 
 /// The value of a flag as a number. Throws InvalidArgument.
-template <class Number>
-std::optional<Number> number(const char* flag, const std::optional<std::string>& text) {
+std::optional<int> number(const char* flag, const std::optional<std::string>& text) {
   if (!text) return {};
-  Number value{};
+  int value = 0;
   require(TensorReader::parse_number(*text, value), "{} {}: expected an integer", flag, *text);
+  return value;
+}
+std::optional<std::uint64_t> seed_number(const std::optional<std::string>& text) {
+  if (!text) return {};
+  std::uint64_t value = 0;
+  require(TensorReader::parse_number(*text, value), "--seed {}: expected an integer from 0 to {}",
+          *text, std::numeric_limits<std::uint64_t>::max());
   return value;
 }
 
@@ -38,6 +45,16 @@ std::vector<std::string> split(const std::string& text) {
     }
   }
   return parts;
+}
+
+/// "0,2" as the list [0,2]. Throws InvalidArgument.
+std::string conditions_list(const std::string& text) {
+  for (const std::string& part : split(text)) {
+    int id = 0;
+    require(TensorReader::parse_number(part, id),
+            "--conditions {}: expected integers between commas", text);
+  }
+  return '[' + text + ']';
 }
 
 /// The options that train and compare share.
@@ -74,16 +91,15 @@ struct TrainingOptions {
     for (const std::string& text : sets) request.assignments.push_back(parse_set(text));
     const auto flag = [&](const char* key, const std::optional<std::string>& text) {
       if (!text) return;
-      const bool list = std::string(key) == "conditions";
-      request.assignments.push_back({.origin = fmt::format("--{} {}", key, *text),
-                                     .key = key,
-                                     .value = list ? '[' + *text + ']' : *text});
+      request.assignments.push_back(
+          {.origin = fmt::format("--{} {}", key, *text), .key = key, .value = *text});
     };
     flag("algorithm", algorithm);
     flag("seed", seed);
     flag("samples", samples);
     flag("iterations", iterations);
     flag("conditions", conditions);
+    if (conditions) request.assignments.back().value = conditions_list(*conditions);
     return request;
   }
 };
@@ -153,15 +169,15 @@ struct CommandLine {
     if (app.got_subcommand("compare")) return run_compare();
     return evaluate_command(
         {.folder = folder,
-         .rollouts = number<int>("--rollouts", rollouts).value_or(EvaluateArguments{}.rollouts),
-         .seed = number<std::uint64_t>("--seed", evaluation_seed),
+         .rollouts = number("--rollouts", rollouts).value_or(EvaluateArguments{}.rollouts),
+         .seed = seed_number(evaluation_seed),
          .noise = noise,
          .json = evaluate_json});
   }
 
  private:
   [[nodiscard]] int run_train() const {
-    TrainArguments arguments{.threads = number<int>("--threads", train.threads).value_or(1),
+    TrainArguments arguments{.threads = number("--threads", train.threads).value_or(1),
                              .quiet = train.quiet};
     if (resume) {
       require(!train.task && !train.algorithm && !train.seed && !train.samples &&
@@ -169,7 +185,7 @@ struct CommandLine {
               "--resume {}: takes task and settings from the folder, besides --iterations",
               *resume);
       arguments.resume = *resume;
-      arguments.iterations = number<int>("--iterations", train.iterations);
+      arguments.iterations = number("--iterations", train.iterations);
     } else {
       arguments.settings = train.request();
       if (train.out) arguments.out = *train.out;
@@ -179,11 +195,11 @@ struct CommandLine {
 
   [[nodiscard]] int run_compare() const {
     CompareArguments arguments{.settings = compare.request(),
-                               .threads = number<int>("--threads", compare.threads),
+                               .threads = number("--threads", compare.threads),
                                .json = compare_json,
                                .quiet = compare.quiet};
     if (algorithms) arguments.algorithms = split(*algorithms);
-    arguments.seeds = number<int>("--seeds", seeds).value_or(arguments.seeds);
+    arguments.seeds = number("--seeds", seeds).value_or(arguments.seeds);
     if (compare.out) arguments.out = *compare.out;
     return compare_command(arguments);
   }

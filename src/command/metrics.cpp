@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "console.hpp"
 #include "pilqr/io/atomic_file.hpp"
 
 namespace pilqr::command {
@@ -54,7 +55,7 @@ std::string to_line(const MetricsRow& row) {
       {"status", name(report.failure.kind)},
   };
   if (report.replay_diverged_step >= 0) line["replay_diverged_step"] = report.replay_diverged_step;
-  if (!report.ok()) line["failure"] = report.failure.message();
+  if (!report.ok()) line["failure"] = text_of(report.failure);
   // A system's own message may hold bytes that are not UTF-8.
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
 }

@@ -122,13 +122,16 @@ std::string read(const toml::node& node, Field& field) {
     if (!node.is_boolean()) return "true or false";
     field = **node.as_boolean();
   } else if constexpr (std::is_integral_v<Field>) {
-    if (!node.is_integer()) return "an integer";
+    const std::string range =
+        fmt::format("an integer from {} to {}", std::numeric_limits<Field>::min(),
+                    std::min<std::uint64_t>(std::numeric_limits<Field>::max(),
+                                            std::numeric_limits<std::int64_t>::max()));
+    // A seed that is too large for TOML is no integer here.
+    if (!node.is_integer()) return std::is_unsigned_v<Field> ? range : "an integer";
     const std::int64_t value = **node.as_integer();
     if (std::cmp_less(value, std::numeric_limits<Field>::min()) ||
         std::cmp_greater(value, std::numeric_limits<Field>::max())) {
-      return fmt::format("an integer from {} to {}", std::numeric_limits<Field>::min(),
-                         std::min<std::uint64_t>(std::numeric_limits<Field>::max(),
-                                                 std::numeric_limits<std::int64_t>::max()));
+      return range;
     }
     field = static_cast<Field>(value);
   } else if constexpr (std::is_floating_point_v<Field>) {

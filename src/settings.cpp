@@ -17,6 +17,44 @@ const char* name(Algorithm algorithm) {
   return "unknown";
 }
 
+namespace {
+
+/// visit(setting, option) for every option of an algorithm: the one table between a run's settings
+/// and the options of its optimiser.
+template <class S, class Options, class Visit>
+void for_each_option(S& s, Options& o, Visit&& visit) {
+  if constexpr (requires { o.model; }) {
+    visit(s.model, o.model);
+    visit(s.replay, o.replay);
+    visit(s.kl_step, o.kl_step);
+    visit(s.lqr_flm, o.lqr_flm);
+  }
+  if constexpr (requires { o.kl_rule; }) visit(s.kl_rule, o.kl_rule);
+  if constexpr (requires { o.pi2; }) {
+    visit(s.temperature, o.temperature);
+    visit(s.pi2, o.pi2);
+  }
+  if constexpr (requires { o.temperature_source; }) {
+    visit(s.temperature_source, o.temperature_source);
+  }
+}
+
+/// Sets the settings that an algorithm uses to its defaults.
+template <class Optimizer>
+void take_defaults(Settings& s) {
+  const typename Optimizer::Options defaults;
+  for_each_option(s, defaults, [](auto& setting, const auto& option) { setting = option; });
+}
+
+template <class Optimizer>
+Optimizer make_optimizer(const Settings& s, LinearGaussianPolicy<> initial) {
+  typename Optimizer::Options options;
+  for_each_option(s, options, [](const auto& setting, auto& option) { option = setting; });
+  return Optimizer(std::move(initial), options);
+}
+
+}  // namespace
+
 Settings default_settings(const Task& task, Algorithm algorithm) {
   Settings s;
   s.task = task.name;
@@ -25,33 +63,15 @@ Settings default_settings(const Task& task, Algorithm algorithm) {
   s.iterations = task.iterations;
   s.noise = task.noise;
   switch (algorithm) {
-    case Algorithm::pilqr: {
-      const PilqrOptions o;
-      s.model = o.model;
-      s.replay = o.replay;
-      s.kl_step = o.kl_step;
-      s.kl_rule = KlRule::residual;
-      s.lqr_flm = o.lqr_flm;
-      s.temperature = o.temperature;
-      s.temperature_source = o.temperature_source;
-      s.pi2 = o.pi2;
+    case Algorithm::pilqr:
+      take_defaults<Pilqr<>>(s);
       break;
-    }
-    case Algorithm::lqr_flm: {
-      const LqrFlmAloneOptions o;
-      s.model = o.model;
-      s.replay = o.replay;
-      s.kl_step = o.kl_step;
-      s.kl_rule = o.kl_rule;
-      s.lqr_flm = o.lqr_flm;
+    case Algorithm::lqr_flm:
+      take_defaults<LqrFlm<>>(s);
       break;
-    }
-    case Algorithm::pi2: {
-      const Pi2AloneOptions o;
-      s.temperature = o.temperature;
-      s.pi2 = o.pi2;
+    case Algorithm::pi2:
+      take_defaults<Pi2<>>(s);
       break;
-    }
   }
   return s;
 }
@@ -96,23 +116,13 @@ AnyOptimizer::AnyOptimizer(const Settings& s, LinearGaussianPolicy<> initial)
     : optimizer_([&]() -> std::variant<Pilqr<>, LqrFlm<>, Pi2<>> {
         switch (s.algorithm) {
           case Algorithm::lqr_flm:
-            return LqrFlm<>(std::move(initial), {.model = s.model,
-                                                 .replay = s.replay,
-                                                 .kl_step = s.kl_step,
-                                                 .kl_rule = s.kl_rule,
-                                                 .lqr_flm = s.lqr_flm});
+            return make_optimizer<LqrFlm<>>(s, std::move(initial));
           case Algorithm::pi2:
-            return Pi2<>(std::move(initial), {.temperature = s.temperature, .pi2 = s.pi2});
+            return make_optimizer<Pi2<>>(s, std::move(initial));
           case Algorithm::pilqr:
             break;
         }
-        return Pilqr<>(std::move(initial), {.model = s.model,
-                                            .replay = s.replay,
-                                            .kl_step = s.kl_step,
-                                            .lqr_flm = s.lqr_flm,
-                                            .temperature = s.temperature,
-                                            .temperature_source = s.temperature_source,
-                                            .pi2 = s.pi2});
+        return make_optimizer<Pilqr<>>(s, std::move(initial));
       }()) {}
 
 UpdateReport AnyOptimizer::update(const Rollouts<>& rollouts, const AnyCost& cost,

@@ -39,6 +39,13 @@ struct UpdateReport {
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
+/// The first policy of an optimiser, as it is. Throws InvalidArgument if it is not valid.
+template <int Nx, int Nu>
+[[nodiscard]] LinearGaussianPolicy<Nx, Nu> valid_initial(LinearGaussianPolicy<Nx, Nu> initial) {
+  require_valid(initial, "initial policy");
+  return initial;
+}
+
 /// Sets the sample statistics of a report.
 template <int Nx, int Nu>
 void describe_samples(const Rollouts<Nx, Nu>& rollouts, UpdateReport& report) {
@@ -131,6 +138,19 @@ struct ModelBasedState {
   double expected_cost = 0.0;   ///< of the last sampled policy under its model; LqrFlm only
   double predicted_cost = 0.0;  ///< of the policy that came out of it, under the same model; same
 };
+
+/// What there is before the first iteration. Throws InvalidArgument if an option is invalid.
+/// @param options those of an optimiser that uses a model.
+/// @param steps T of the policy.
+template <class Options>
+ModelBasedState fresh_state(const Options& options, int steps) {
+  require_valid(options.model.fit);
+  require_valid(options.replay);
+  require_valid(options.lqr_flm);
+  ModelBasedState state{KlStep(options.kl_step, steps), {}};
+  if (options.model.gmm) state.gmm.emplace(*options.model.gmm);
+  return state;
+}
 
 /// Throws InvalidArgument unless a saved policy and state fit the present ones.
 template <int Nx, int Nu>

@@ -24,7 +24,7 @@ class Pi2 {
 
   /// Throws InvalidArgument if the policy or an option is invalid.
   explicit Pi2(Policy initial, const Options& options = {})
-      : options_(options), policy_((require_valid(initial, "initial policy"), std::move(initial))) {
+      : options_(options), policy_(valid_initial(std::move(initial))) {
     require_valid(options.temperature);
     require_valid(options.pi2);
   }

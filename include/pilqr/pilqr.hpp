@@ -54,14 +54,10 @@ class Pilqr {
   /// Throws InvalidArgument if the policy or an option is invalid.
   explicit Pilqr(Policy initial, const Options& options = {})
       : options_(options),
-        policy_((require_valid(initial, "initial policy"), std::move(initial))),
-        state_{KlStep(options.kl_step, policy_.steps()), {}} {
-    require_valid(options.model.fit);
-    require_valid(options.replay);
-    require_valid(options.lqr_flm);
+        policy_(valid_initial(std::move(initial))),
+        state_(fresh_state(options, policy_.steps())) {
     require_valid(options.temperature);
     require_valid(options.pi2);
-    if (options.model.gmm) state_.gmm.emplace(*options.model.gmm);
   }
 
   [[nodiscard]] const Policy& policy() const { return policy_; }

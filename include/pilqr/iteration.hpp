@@ -22,6 +22,7 @@ namespace pilqr {
 /// The typed result of one update of one condition. Numbers that an algorithm does not have are
 /// NaN.
 struct UpdateReport {
+  /// Stands for a number that there is none of.
   static constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
   double cost_mean = none;         ///< of the samples' total cost

@@ -38,6 +38,7 @@ class LqrFlm {
         policy_(valid_initial(std::move(initial))),
         state_(fresh_state(options, policy_.steps())) {}
 
+  /// The last good policy; the next rollouts are to be sampled from it.
   [[nodiscard]] const Policy& policy() const { return policy_; }
 
   /// What is carried on besides the policy; for checkpoints.

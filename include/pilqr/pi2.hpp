@@ -29,6 +29,7 @@ class Pi2 {
     require_valid(options.pi2);
   }
 
+  /// The last good policy; the next rollouts are to be sampled from it.
   [[nodiscard]] const Policy& policy() const { return policy_; }
 
   /// Goes on from a saved policy. Throws InvalidArgument if it is not of this horizon.

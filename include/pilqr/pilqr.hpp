@@ -60,6 +60,7 @@ class Pilqr {
     require_valid(options.pi2);
   }
 
+  /// The last good policy; the next rollouts are to be sampled from it.
   [[nodiscard]] const Policy& policy() const { return policy_; }
 
   /// What is carried on besides the policy; for checkpoints.

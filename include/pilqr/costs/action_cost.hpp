@@ -21,6 +21,7 @@ class ActionCost {
   void expand(int t, const ConstVectorRef& x, const ConstVectorRef& u, double weight,
               CostExpansion& out) const;
 
+  /// nu x nu.
   [[nodiscard]] const MatrixX& R() const { return R_; }
 
  private:

@@ -69,6 +69,7 @@ class CostSum {
   void expand(int t, const ConstVectorRef& x, const ConstVectorRef& u, double weight,
               CostExpansion& out) const;
 
+  /// The number of terms.
   [[nodiscard]] int size() const { return static_cast<int>(terms_.size()); }
 
  private:

@@ -11,6 +11,7 @@
 
 namespace pilqr {
 
+/// How far apart the differences are taken.
 struct FiniteDifferenceOptions {
   /// Magnitude over which the cost changes noticeably, units of x and u, > 0. Steps are this (or
   /// the entry itself, if larger), rounded to a power of two, times 2^-17 (8e-6) for the gradient
@@ -29,6 +30,7 @@ template <class F>
 requires std::is_invocable_r_v<double, const F&, int, const ConstVectorRef&, const ConstVectorRef&>
 class FiniteDifferenceCost {
  public:
+  /// Throws InvalidArgument unless the scale is finite and positive.
   explicit FiniteDifferenceCost(F f, FiniteDifferenceOptions options = {})
       : f_(std::move(f)), options_(options) {
     require(options.scale > 0.0 && std::isfinite(options.scale),

@@ -34,7 +34,9 @@ struct NormTerms {
   double slope = 0.0;
   double curvature = 0.0;
 
+  /// The part of Hessian_ii that is on the diagonal alone, for the weight w_i.
   [[nodiscard]] double diagonal(double w) const { return w * (l2 + slope * w); }
+  /// gradient_i, for the weight w_i and entry d_i.
   [[nodiscard]] double gradient(double w, double d) const { return diagonal(w) * d; }
 };
 

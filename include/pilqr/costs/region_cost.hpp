@@ -5,6 +5,7 @@
 
 namespace pilqr {
 
+/// A ball of the l1 norm in a slice of the state, and what it costs to be in it.
 struct RegionCostOptions {
   int start = 0;         ///< first state entry of the slice
   VectorX center{};      ///< n, the slice is x(start .. start + n - 1)

@@ -27,6 +27,7 @@ concept Residual = requires(const R& residual, int t, const ConstVectorRef& x,
   residual.add_second_derivatives(t, x, u, g, M);
 };
 
+/// The norm of a residual with n entries over T steps.
 struct ResidualCostOptions {
   VectorX weights{};      ///< one per entry of the residual, >= 0; empty: ones
   VectorX multipliers{};  ///< T, >= 0, see ramp_multipliers; empty: 1 at every step

@@ -11,6 +11,7 @@ namespace pilqr {
 /// of the last use. An object must be destroyed by the thread that made it, in reverse order.
 class Scratch {
  public:
+  /// Room for `size` doubles.
   explicit Scratch(int size) : level_(blocks().depth) {
     Blocks& mine = blocks();
     const auto needed = static_cast<std::size_t>(size);

@@ -59,9 +59,11 @@ class TensorReader {
   /// @param path begins the messages.
   TensorReader(SafeTensors contents, std::filesystem::path path);
 
+  /// Everything in the file, and the path that begins the messages.
   [[nodiscard]] const SafeTensors& contents() const { return contents_; }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
+  /// The metadata value of a key.
   [[nodiscard]] const std::string& text(const std::string& key) const;
 
   /// A metadata value that is a number, and nothing but a number, which Number can hold. A
@@ -75,7 +77,9 @@ class TensorReader {
     return value;
   }
 
+  /// A tensor of any type and shape.
   [[nodiscard]] const Tensor& tensor(const std::string& name) const;
+  /// Throws FileError unless the tensor has this shape.
   void require_shape(const std::string& name, const std::vector<std::int64_t>& shape) const;
 
   /// The values of a tensor of type double, std::int64_t or std::uint64_t, row-major.
@@ -88,6 +92,7 @@ class TensorReader {
     return *values;
   }
 
+  /// A tensor of double with one dimension [n], or two [rows, columns].
   [[nodiscard]] VectorX vector(const std::string& name) const;
   [[nodiscard]] MatrixX matrix(const std::string& name) const;
 

@@ -13,8 +13,10 @@ namespace pilqr {
 /// are those of SerialExecutor, bit by bit: pieces share nothing.
 class TbbExecutor {
  public:
+  /// Throws InvalidArgument unless threads >= 1.
   explicit TbbExecutor(int threads) : arena_(checked(threads)) {}
 
+  /// See the concept Executor.
   template <class MakeWorker>
   void run(int count, MakeWorker&& make_worker) {
     arena_.execute([&] {

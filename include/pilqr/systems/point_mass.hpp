@@ -20,18 +20,21 @@ struct PointMass {
   static constexpr int Nx = 4;
   static constexpr int Nu = 2;
   static constexpr int steps = 100;
-  static constexpr double dt = 0.05;    ///< control period, s
-  static constexpr double damping = 1;  ///< N s/m
-  static constexpr double max_force = 1.0;
+  static constexpr double dt = 0.05;        ///< control period, s
+  static constexpr double damping = 1;      ///< N s/m
+  static constexpr double max_force = 1.0;  ///< of each component, N
 
   /// A flat cylinder and a sphere of radius 0.1 m at 1000 kg/m^3.
   static double mass() {
     constexpr double r = 0.1;
     return 1000.0 * (std::numbers::pi * r * r * 0.02 + 4.0 / 3.0 * std::numbers::pi * r * r * r);
   }
+  /// Where every rollout begins, [m, m, m/s, m/s].
   static Vector<4> start() { return {1.0, 0.0, 0.0, 0.0}; }
+  /// Where to go, m.
   static Vector<2> target() { return {3.0, 0.0}; }
 
+  /// -30 within an l1 distance of 0.3 m from (2.5, 0.5), off the straight path.
   static RegionCost region() {
     return RegionCost({.start = 0,
                        .center = Vector<2>(2.5, 0.5),
@@ -48,12 +51,15 @@ struct PointMass {
     return sum;
   }
 
+  /// Holds the start, see hold_position_lqr.
   static LinearGaussianPolicy<4, 2> initial_policy() {
     return hold_position_lqr<4, 2>(steps, 2, start(), {.dt = dt, .variance = 20.0});
   }
 
+  /// To start(), in the one condition there is; draws nothing.
   void reset(int /*condition*/, RandomStream& /*stream*/, Vector<4>& x) const { x = start(); }
 
+  /// One control period; draws nothing.
   void step(int /*t*/, const Vector<4>& x, const Vector<2>& u, RandomStream& /*stream*/,
             Vector<4>& next) const {
     constexpr int substeps = 5;

@@ -21,20 +21,20 @@ struct Reacher {
   static constexpr int Nu = 2;
   static constexpr int steps = 100;
   static constexpr int conditions = 4;
-  static constexpr double dt = 0.05;       ///< control period, s
-  static constexpr double l1 = 0.1;        ///< m
-  static constexpr double l2 = 0.11;       ///< m
-  static constexpr double m1 = 0.04;       ///< kg
-  static constexpr double m2 = 0.044;      ///< kg
-  static constexpr double lc1 = 0.5 * l1;  ///< centre of mass, m
-  static constexpr double lc2 = 0.5 * l2;  ///< centre of mass, m
-  static constexpr double I1 = m1 * l1 * l1 / 12.0;
-  static constexpr double I2 = m2 * l2 * l2 / 12.0;
-  static constexpr double rotor = 5e-4;       ///< rotor inertia, kg m^2
-  static constexpr double damping = 0.01;     ///< N m s/rad
-  static constexpr double max_torque = 0.05;  ///< N m
+  static constexpr double dt = 0.05;                 ///< control period, s
+  static constexpr double l1 = 0.1;                  ///< m
+  static constexpr double l2 = 0.11;                 ///< m
+  static constexpr double m1 = 0.04;                 ///< kg
+  static constexpr double m2 = 0.044;                ///< kg
+  static constexpr double lc1 = 0.5 * l1;            ///< centre of mass, m
+  static constexpr double lc2 = 0.5 * l2;            ///< centre of mass, m
+  static constexpr double I1 = m1 * l1 * l1 / 12.0;  ///< about the centre of mass, kg m^2
+  static constexpr double I2 = m2 * l2 * l2 / 12.0;  ///< about the centre of mass, kg m^2
+  static constexpr double rotor = 5e-4;              ///< rotor inertia, kg m^2
+  static constexpr double damping = 0.01;            ///< N m s/rad
+  static constexpr double max_torque = 0.05;         ///< N m
 
-  /// Where to reach in a condition, m.
+  /// Where to reach in a condition, m. Throws InvalidArgument if there is no such condition.
   static Vector<2> target(int condition) {
     static const std::array<Vector<2>, conditions> targets{
         Vector<2>(-0.08, 0.13), Vector<2>(0.13, 0.08), Vector<2>(-0.13, -0.08),
@@ -44,7 +44,7 @@ struct Reacher {
     return targets[static_cast<std::size_t>(condition)];
   }
 
-  /// 5 |e|^2 + sqrt(1e-4 + |e|^2) + 0.5e-3 |u|^2, e = p - target.
+  /// 5 |e|^2 + sqrt(1e-4 + |e|^2) + 0.5e-3 |u|^2, e = p - target. Throws as target() does.
   static CostSum cost(int condition) {
     CostSum sum;
     sum.add(1.0, StateCost({.start = 4,
@@ -54,22 +54,26 @@ struct Reacher {
     return sum;
   }
 
+  /// Where every rollout begins: stretched out along the x axis, at rest.
   static Vector<8> start() {
     Vector<8> x = Vector<8>::Zero();
     observe({0.0, 0.0, 0.0, 0.0}, x);
     return x;
   }
 
+  /// Holds the start, see hold_position_lqr.
   static LinearGaussianPolicy<8, 2> initial_policy() {
     return hold_position_lqr<8, 2>(
         steps, 2, start(), {.dt = dt, .variance = 0.3, .gains = VectorX::Constant(2, 20.0)});
   }
 
+  /// To start(); draws nothing. Throws InvalidArgument if there is no such condition.
   void reset(int condition, RandomStream& /*stream*/, Vector<8>& x) const {
     (void)target(condition);  // refuses a condition that does not exist
     x = start();
   }
 
+  /// One control period; draws nothing.
   void step(int /*t*/, const Vector<8>& x, const Vector<2>& u, RandomStream& /*stream*/,
             Vector<8>& next) const {
     constexpr int substeps = 5;

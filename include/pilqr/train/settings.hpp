@@ -55,6 +55,7 @@ class AnyOptimizer {
   /// Throws InvalidArgument if the policy or a setting is invalid.
   AnyOptimizer(const Settings& settings, LinearGaussianPolicy<> initial);
 
+  /// The last good policy.
   [[nodiscard]] const LinearGaussianPolicy<>& policy() const {
     return std::visit([](const auto& o) -> const LinearGaussianPolicy<>& { return o.policy(); },
                       optimizer_);

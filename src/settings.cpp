@@ -1,7 +1,8 @@
 #include "pilqr/train/settings.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <type_traits>
+#include <utility>
 
 namespace pilqr {
 
@@ -39,18 +40,18 @@ void for_each_option(S& s, Options& o, Visit&& visit) {
   }
 }
 
-/// Sets the settings that an algorithm uses to its defaults.
-template <class Optimizer>
-void take_defaults(Settings& s) {
-  const typename Optimizer::Options defaults;
-  for_each_option(s, defaults, [](auto& setting, const auto& option) { setting = option; });
-}
-
-template <class Optimizer>
-Optimizer make_optimizer(const Settings& s, LinearGaussianPolicy<> initial) {
-  typename Optimizer::Options options;
-  for_each_option(s, options, [](const auto& setting, auto& option) { option = setting; });
-  return Optimizer(std::move(initial), options);
+/// visit(std::type_identity<Optimizer>()) for the optimiser of an algorithm.
+template <class Visit>
+decltype(auto) with_optimizer(Algorithm algorithm, Visit&& visit) {
+  switch (algorithm) {
+    case Algorithm::lqr_flm:
+      return visit(std::type_identity<LqrFlm<>>());
+    case Algorithm::pi2:
+      return visit(std::type_identity<Pi2<>>());
+    case Algorithm::pilqr:
+      break;
+  }
+  return visit(std::type_identity<Pilqr<>>());
 }
 
 }  // namespace
@@ -62,17 +63,10 @@ Settings default_settings(const Task& task, Algorithm algorithm) {
   s.samples = task.samples;
   s.iterations = task.iterations;
   s.noise = task.noise;
-  switch (algorithm) {
-    case Algorithm::pilqr:
-      take_defaults<Pilqr<>>(s);
-      break;
-    case Algorithm::lqr_flm:
-      take_defaults<LqrFlm<>>(s);
-      break;
-    case Algorithm::pi2:
-      take_defaults<Pi2<>>(s);
-      break;
-  }
+  with_optimizer(algorithm, [&]<class Optimizer>(std::type_identity<Optimizer>) {
+    const typename Optimizer::Options defaults;
+    for_each_option(s, defaults, [](auto& setting, const auto& option) { setting = option; });
+  });
   return s;
 }
 
@@ -113,17 +107,13 @@ void require_valid(const Settings& s, const Task& task) {
 }
 
 AnyOptimizer::AnyOptimizer(const Settings& s, LinearGaussianPolicy<> initial)
-    : optimizer_([&]() -> std::variant<Pilqr<>, LqrFlm<>, Pi2<>> {
-        switch (s.algorithm) {
-          case Algorithm::lqr_flm:
-            return make_optimizer<LqrFlm<>>(s, std::move(initial));
-          case Algorithm::pi2:
-            return make_optimizer<Pi2<>>(s, std::move(initial));
-          case Algorithm::pilqr:
-            break;
-        }
-        return make_optimizer<Pilqr<>>(s, std::move(initial));
-      }()) {}
+    : optimizer_(with_optimizer(
+          s.algorithm, [&]<class Optimizer>(std::type_identity<Optimizer>) -> decltype(optimizer_) {
+            typename Optimizer::Options options;
+            for_each_option(s, options,
+                            [](const auto& setting, auto& option) { option = setting; });
+            return Optimizer(std::move(initial), options);
+          })) {}
 
 UpdateReport AnyOptimizer::update(const Rollouts<>& rollouts, const AnyCost& cost,
                                   const RandomStream& stream) {

@@ -141,8 +141,9 @@ struct CommandLine {
     training->footer(
         "Settings: the task's defaults, the preset (--set preset=paper), --config, --set and "
         "flags,\n"
-        "later ones win. The run folder gets config.toml with all of them, metrics.jsonl,\n"
-        "policy.safetensors and checkpoint/, saved after every iteration.");
+        "later ones win; one that the algorithm does not use is refused. The run folder gets\n"
+        "config.toml with all of them, metrics.jsonl, policy.safetensors and checkpoint/, saved\n"
+        "after every iteration.");
 
     auto* comparing = app.add_subcommand("compare", "Train several algorithms over several seeds");
     compare.add(*comparing, "one per core", "runs/compare-TASK");
@@ -150,7 +151,9 @@ struct CommandLine {
     comparing->add_option("--seeds", seeds, "Number of seeds, from --seed or 0 on [5]")
         ->type_name("K");
     comparing->add_flag("--json", compare_json, "Print the summary as JSON, nothing else");
-    comparing->footer("The runs are in DIR/ALGORITHM/seed_S, the statistics in DIR/summary.json.");
+    comparing->footer(
+        "The runs are in DIR/ALGORITHM/seed_S, the statistics in DIR/summary.json; after Ctrl-C\n"
+        "those of the finished runs.");
 
     auto* evaluating = app.add_subcommand("evaluate", "Run a trained policy's mean");
     evaluating->add_option("DIR", folder, "A run folder")->required();

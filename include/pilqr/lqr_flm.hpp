@@ -59,7 +59,7 @@ class LqrFlm {
     describe_samples(rollouts, report);
     ModelBasedState next = state_;
 
-    const auto model = fit_model(rollouts, cost, options_.model.fit, next.gmm, std::move(stream));
+    const auto model = fit_model(rollouts, cost, options_.model.fit, next.gmm, stream);
     if (!model.ok()) return failed(report, model.failure);
     const PredictedCosts predicted =
         predict_costs(model.dynamics, model.cost, policy_, rollouts, options_.replay);

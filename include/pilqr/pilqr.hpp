@@ -84,7 +84,7 @@ class Pilqr {
 
     // 3: fit the dynamics. 4: what they and the expanded cost predict for each sample, and the
     // rest.
-    const auto model = fit_model(rollouts, cost, options_.model.fit, next.gmm, std::move(stream));
+    const auto model = fit_model(rollouts, cost, options_.model.fit, next.gmm, stream);
     if (!model.ok()) return failed(report, model.failure);
     const PredictedCosts predicted =
         predict_costs(model.dynamics, model.cost, policy_, rollouts, options_.replay);

@@ -76,7 +76,7 @@ class ResidualCost {
     Eigen::Map<VectorX> g(memory += n, n);         // of the norm, times weight
     Eigen::Map<VectorX> diagonal(memory += n, n);  // of the norm's Hessian
     Eigen::Map<MatrixX> J(memory += n, n, ny);
-    Eigen::Map<VectorX> outer(memory += n * ny, ny);  // J'v
+    Eigen::Map<VectorX> outer(memory += J.size(), ny);  // J'v
 
     evaluate(t, x, u, d);
     J.setZero();

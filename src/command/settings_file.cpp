@@ -122,7 +122,7 @@ std::string read(const toml::node& node, Field& field) {
     if (!node.is_boolean()) return "true or false";
     field = **node.as_boolean();
   } else if constexpr (std::is_integral_v<Field>) {
-    const std::string range =
+    std::string range =
         fmt::format("an integer from {} to {}", std::numeric_limits<Field>::min(),
                     std::min<std::uint64_t>(std::numeric_limits<Field>::max(),
                                             std::numeric_limits<std::int64_t>::max()));
@@ -282,7 +282,7 @@ void require_task(const std::string& name, const std::string& origin) {
 }
 
 /// The message of what is not valid in these settings, or nothing.
-std::string fault(RunSettings run, const Task& task) {
+std::string fault(const RunSettings& run, const Task& task) {
   try {
     require_valid(run.gmm);
     require_valid(run.settings, task);

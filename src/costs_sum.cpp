@@ -1,15 +1,14 @@
 #include <cmath>
-#include <utility>
 
 #include "pilqr/core/check.hpp"
 #include "pilqr/costs/cost_sum.hpp"
 
 namespace pilqr {
 
-CostSum& CostSum::add(double weight, AnyCost cost) {
+CostSum& CostSum::add(double weight, const AnyCost& cost) {
   require(std::isfinite(weight), "cost sum: weight {} is {}, expected a finite number", size(),
           weight);
-  terms_.push_back({weight, std::move(cost)});
+  terms_.push_back({weight, cost});
   return *this;
 }
 

@@ -63,7 +63,7 @@ class AnyCost {
 class CostSum {
  public:
   /// Throws InvalidArgument if the weight is not finite. Returns itself, to be chained.
-  CostSum& add(double weight, AnyCost cost);
+  CostSum& add(double weight, const AnyCost& cost);
 
   double operator()(int t, const ConstVectorRef& x, const ConstVectorRef& u) const;
   void expand(int t, const ConstVectorRef& x, const ConstVectorRef& u, double weight,

@@ -127,13 +127,17 @@ const ModelBasedState* AnyOptimizer::state() const {
 }
 
 void AnyOptimizer::restore(LinearGaussianPolicy<> policy, const ModelBasedState* state) {
-  if (auto* o = std::get_if<Pi2<>>(&optimizer_)) {
-    o->restore(std::move(policy));
-    return;
-  }
-  require(state != nullptr, "this algorithm goes on from a policy and its model-based state");
-  if (auto* o = std::get_if<Pilqr<>>(&optimizer_)) o->restore(std::move(policy), *state);
-  if (auto* o = std::get_if<LqrFlm<>>(&optimizer_)) o->restore(std::move(policy), *state);
+  std::visit(
+      [&](auto& o) {
+        if constexpr (requires { o.state(); }) {
+          require(state != nullptr,
+                  "this algorithm goes on from a policy and its model-based state");
+          o.restore(std::move(policy), *state);
+        } else {
+          o.restore(std::move(policy));
+        }
+      },
+      optimizer_);
 }
 
 }  // namespace pilqr

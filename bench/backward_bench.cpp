@@ -1,10 +1,14 @@
 // backward/{fixed,dynamic}/NXxNU/T: one LQR backward sweep (K, k and covariance factors).
 // lqr_flm_update/{fixed,dynamic}/NXxNU/T: forward marginals, sweep and duals, KL bounded per step.
 // act/{fixed,dynamic}/NXxNU: one noiseless control.
+// backward_eigen/{fixed,dynamic}/NXxNU/T: the same sweep as idiomatic Eigen, to compare with.
+// This file is compiled once for dynamic sizes, and with PILQR_BENCH_NX and PILQR_BENCH_NU once for
+// each fixed size.
 #include <benchmark/benchmark.h>
 
 #include "pilqr/update/lqr/lqr_flm.hpp"
 #include "problems.hpp"
+#include "support/eigen_lqr.hpp"
 
 namespace pilqr::bench {
 namespace {
@@ -20,6 +24,18 @@ void backward(benchmark::State& state, int nx, int nu) {
   for (auto _ : state) {
     const auto status = backward_max_entropy(p.dynamics, p.cost, p.policy, 0.0, 1.0, ws, out);
     if (!status.ok()) state.SkipWithError("not positive definite");
+    benchmark::DoNotOptimize(out.K.flat().data());
+    benchmark::ClobberMemory();
+  }
+}
+
+template <int Nx, int Nu>
+void backward_eigen(benchmark::State& state, int nx, int nu) {
+  const Problem<Nx, Nu> p(T, N, nx, nu);
+  test::EigenLqr<Nx, Nu> lqr(nx, nu);
+  LinearGaussianPolicy<Nx, Nu> out = p.policy;
+  for (auto _ : state) {
+    if (!lqr.backward(p.dynamics, p.cost, out)) state.SkipWithError("not positive definite");
     benchmark::DoNotOptimize(out.K.flat().data());
     benchmark::ClobberMemory();
   }
@@ -50,42 +66,35 @@ void act(benchmark::State& state, int nx, int nu) {
   }
 }
 
-void add_dynamic(int nx, int nu) {
-  using benchmark::RegisterBenchmark;
-  const std::string size = fmt::format("{}x{}", nx, nu);
-  const auto us = benchmark::kMicrosecond;
-  RegisterBenchmark(fmt::format("backward/dynamic/{}/{}", size, T).c_str(),
-                    backward<Dynamic, Dynamic>, nx, nu)
-      ->Unit(us);
-  RegisterBenchmark(fmt::format("lqr_flm_update/dynamic/{}/{}", size, T).c_str(),
-                    update<Dynamic, Dynamic>, nx, nu)
-      ->Unit(us);
-  RegisterBenchmark(fmt::format("act/dynamic/{}", size).c_str(), act<Dynamic, Dynamic>, nx, nu);
-}
-
 template <int Nx, int Nu>
-void add_fixed() {
+void add(const char* kind, int nx, int nu) {
   using benchmark::RegisterBenchmark;
-  const std::string size = fmt::format("{}x{}", Nx, Nu);
   const auto us = benchmark::kMicrosecond;
-  RegisterBenchmark(fmt::format("backward/fixed/{}/{}", size, T).c_str(), backward<Nx, Nu>, Nx, Nu)
-      ->Unit(us);
-  RegisterBenchmark(fmt::format("lqr_flm_update/fixed/{}/{}", size, T).c_str(), update<Nx, Nu>, Nx,
-                    Nu)
-      ->Unit(us);
-  RegisterBenchmark(fmt::format("act/fixed/{}", size).c_str(), act<Nx, Nu>, Nx, Nu);
+  const std::string size = fmt::format("/{}/{}x{}", kind, nx, nu);
+  const std::string horizon = fmt::format("{}/{}", size, T);
+  RegisterBenchmark(("backward" + horizon).c_str(), backward<Nx, Nu>, nx, nu)->Unit(us);
+  RegisterBenchmark(("backward_eigen" + horizon).c_str(), backward_eigen<Nx, Nu>, nx, nu)->Unit(us);
+  RegisterBenchmark(("lqr_flm_update" + horizon).c_str(), update<Nx, Nu>, nx, nu)->Unit(us);
+  RegisterBenchmark(("act" + size).c_str(), act<Nx, Nu>, nx, nu);
 }
 
 }  // namespace
 
-// Larger fixed sizes take minutes and gigabytes to compile as plain Eigen expressions.
+#if defined(PILQR_BENCH_NX)
+
+const bool added = [] {
+  add<PILQR_BENCH_NX, PILQR_BENCH_NU>("fixed", PILQR_BENCH_NX, PILQR_BENCH_NU);
+  return true;
+}();
+
+#else
+
 void add_backward() {
-  add_fixed<4, 2>();
-  add_dynamic(4, 2);
-  add_dynamic(12, 4);
-  add_dynamic(26, 7);
-  add_dynamic(32, 6);
-  add_dynamic(64, 16);
+  for (const auto& [nx, nu] : {std::pair{4, 2}, {12, 4}, {26, 7}, {32, 6}, {64, 16}}) {
+    add<Dynamic, Dynamic>("dynamic", nx, nu);
+  }
 }
+
+#endif
 
 }  // namespace pilqr::bench

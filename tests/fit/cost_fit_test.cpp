@@ -345,9 +345,9 @@ TEST(Replay, RangeIsCountedInHalfWidths) {
   LinearGaussianPolicy<> policy(2, 1, 1);
   QuadraticCost<> cost(2, 1, 1);
   for (int t = 0; t < 2; ++t) r.x[t] << 0.0, 1.0;
-  for (VectorX* zero : {&r.u.flat(), &r.xi.flat(), &dynamics.F.flat(), &policy.K.flat(),
-                        &policy.k.flat(), &cost.C.flat(), &cost.c.flat()}) {
-    zero->setZero();
+  for (auto zero : {r.u.flat(), r.xi.flat(), dynamics.F.flat(), policy.K.flat(), policy.k.flat(),
+                    cost.C.flat(), cost.c.flat()}) {
+    zero.setZero();
   }
   policy.L.flat().setOnes();
   for (const auto& [next, first_diverged] :

@@ -97,15 +97,10 @@ TYPED_TEST(PolicyFitGolden, CostsOfTheKlConstraint) {
     const double eta = expected.at("eta").template get<double>();
     const double scale = 1.0 / (eta + expected.at("max_ent_traj").template get<double>());
     for (int t = 0; t < cost.steps(); ++t) {
-      // A horizon of one step: the state-action value is the step's augmented cost.
-      QuadraticCost<Nx, Nu> slice(1, 3, 2);
-      slice.C[0] = cost.C[t];
-      slice.c[0] = cost.c[t];
-      state_action_value(LinearGaussianDynamics<Nx, Nu>(1, 3, 2), slice, 0, scale, ws);
-      add_reference_cost(fit.policy, t, eta * scale, ws);
+      add_reference_cost(cost, fit.policy, t, scale, eta * scale, ws);
       const auto at = static_cast<std::size_t>(t);
-      EXPECT_TRUE(close(ws.Q, golden::matrix(expected.at("fCm").at(at)), 1e-9)) << key << " " << t;
-      EXPECT_TRUE(close(ws.q, golden::vector(expected.at("fcv").at(at)), 1e-9)) << key << " " << t;
+      EXPECT_TRUE(close(ws.C.matrix(), golden::matrix(expected.at("fCm").at(at)), 1e-9)) << key << " " << t;
+      EXPECT_TRUE(close(ws.c.matrix(), golden::vector(expected.at("fcv").at(at)), 1e-9)) << key << " " << t;
     }
   }
 }

@@ -35,12 +35,12 @@ inline MatrixX matrix(const Json& j) {
 }
 
 /// [T][rows] or [T][rows][cols], the first `steps` of them (all if -1).
-template <int Rows, int Cols = 1>
-Sequence<Rows, Cols> sequence(const Json& j, int steps = -1) {
+template <int Rows, int Cols = 1, int Order = Eigen::ColMajor>
+Sequence<Rows, Cols, Order> sequence(const Json& j, int steps = -1) {
   const int T = steps < 0 ? static_cast<int>(j.size()) : steps;
   const bool matrices = j.at(0).at(0).is_array();
-  Sequence<Rows, Cols> s(T, static_cast<int>(j.at(0).size()),
-                         matrices ? static_cast<int>(j.at(0).at(0).size()) : 1);
+  Sequence<Rows, Cols, Order> s(T, static_cast<int>(j.at(0).size()),
+                                matrices ? static_cast<int>(j.at(0).at(0).size()) : 1);
   for (int t = 0; t < T; ++t) {
     const Json& element = j.at(static_cast<std::size_t>(t));
     s[t] = matrices ? matrix(element) : MatrixX(vector(element));
@@ -77,7 +77,7 @@ template <int Nx, int Nu>
 LinearGaussianDynamics<Nx, Nu> dynamics(const Json& j) {
   const int T = static_cast<int>(j.at("Fm").size());
   LinearGaussianDynamics<Nx, Nu> d;
-  d.F = sequence<Nx, joint_size<Nx, Nu>>(j.at("Fm"), T - 1);
+  d.F = sequence<Nx, joint_size<Nx, Nu>, Eigen::RowMajor>(j.at("Fm"), T - 1);
   d.f = sequence<Nx>(j.at("fv"), T - 1);
   d.W = sequence<Nx, Nx>(j.at("dyn_covar"), T - 1);
   return d;
@@ -116,8 +116,9 @@ inline ::testing::AssertionResult close(double actual, double expected, double t
   return close(Vector<1>(actual), Vector<1>(expected), tolerance);
 }
 
-template <int R, int C, int R2, int C2>
-::testing::AssertionResult close(const Sequence<R, C>& actual, const Sequence<R2, C2>& expected,
+template <int R, int C, int O, int R2, int C2, int O2>
+::testing::AssertionResult close(const Sequence<R, C, O>& actual,
+                                 const Sequence<R2, C2, O2>& expected,
                                  double tolerance, double floor = 1e-300) {
   if (actual.steps() != expected.steps()) {
     return ::testing::AssertionFailure()

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "pilqr/core/tile.hpp"
 #include "pilqr/core/types.hpp"
 
 namespace pilqr {
@@ -40,6 +41,42 @@ template <class Derived>
       A(i, j) = entry / pivot;
     }
     A.col(j).head(j).setZero();
+  }
+  return true;
+}
+
+/// The lower triangular L with L L' = A^-1 and a positive diagonal, for a positive definite n x n
+/// matrix A of which the lower triangle is read; all n x n entries of L are written. `scratch` has
+/// 2 padded(n) rows and n columns. False, with L unspecified, if A is not positive definite to
+/// working precision or holds NaN or infinity.
+template <int N>
+[[nodiscard]] PILQR_ALWAYS_INLINE bool inverse_cholesky(int size, tile::Input A, tile::Output L,
+                                                        tile::Output scratch) {
+  // With J the exchange of the order: J A J = C C', and L = J C^-T J is lower triangular. Columns of
+  // [J A J; I] are combined until the upper half is C; the lower half is then C^-T.
+  const int n = tile::size<N>(size);
+  const int half = tile::padded(n);
+  for (int j = 0; j < n; ++j) {
+    double* column = scratch.at(0, j).data;
+    for (int i = 0; i < 2 * half; ++i) column[i] = 0.0;
+    for (int i = j; i < n; ++i) column[i] = *A.at(n - 1 - j, n - 1 - i).data;
+    column[half + j] = 1.0;
+  }
+  for (int j = 0; j < n; ++j) {
+    double* column = scratch.at(0, j).data;
+    const double pivot = column[j];
+    if (!(pivot > 0.0) || !std::isfinite(pivot)) return false;
+    const double scale = 1.0 / std::sqrt(pivot);
+    for (int i = 0; i < 2 * half; ++i) column[i] *= scale;
+    for (int k = j + 1; k < n; ++k) {
+      double* other = scratch.at(0, k).data;
+      const double factor = column[k];
+      for (int i = 0; i < 2 * half; ++i) other[i] -= column[i] * factor;
+    }
+  }
+  for (int j = 0; j < n; ++j) {
+    const double* column = scratch.at(half, n - 1 - j).data;
+    for (int i = 0; i < n; ++i) *L.at(i, j).data = i < j ? 0.0 : column[n - 1 - i];
   }
   return true;
 }

@@ -5,17 +5,19 @@
 #include <limits>
 
 #include "pilqr/core/check.hpp"
+#include "pilqr/core/tile.hpp"
 #include "pilqr/core/types.hpp"
 
 namespace pilqr {
 
-/// T matrices of Rows x Cols, contiguous, each column-major; element t is an Eigen::Map.
-/// A new sequence is filled with NaN in debug builds, so that a forgotten entry shows, and with
-/// zeros otherwise.
-template <int Rows, int Cols = 1>
+/// T matrices of Rows x Cols, contiguous, each column-major or row-major; element t is an
+/// Eigen::Map. A new sequence is filled with NaN in debug builds, so that a forgotten entry shows,
+/// and with zeros otherwise. A few numbers of padding at the end let tiles (core/tile.hpp) read and
+/// write the last column in whole vectors.
+template <int Rows, int Cols = 1, int Order = Eigen::ColMajor>
 class Sequence {
  public:
-  using Element = Matrix<Rows, Cols>;
+  using Element = Eigen::Matrix<double, Rows, Cols, Order>;
   using Map = Eigen::Map<Element>;
   using ConstMap = Eigen::Map<const Element>;
 
@@ -31,7 +33,7 @@ class Sequence {
     steps_ = steps;
     rows_ = rows;
     cols_ = cols;
-    data_.resize(Eigen::Index{steps} * rows * cols);
+    data_.resize(size() + tile::padding);
 #ifdef NDEBUG
     data_.setZero();
 #else
@@ -60,18 +62,18 @@ class Sequence {
   }
 
   /// All entries, t slowest.
-  [[nodiscard]] VectorX& flat() {
-    return data_;
+  [[nodiscard]] Eigen::Map<VectorX> flat() {
+    return {data_.data(), size()};
   }
-  [[nodiscard]] const VectorX& flat() const {
-    return data_;
+  [[nodiscard]] Eigen::Map<const VectorX> flat() const {
+    return {data_.data(), size()};
   }
 
   void set_zero() {
     data_.setZero();
   }
   [[nodiscard]] bool all_finite() const {
-    return data_.allFinite();
+    return flat().allFinite();
   }
 
   /// The first step with an entry that is NaN or infinite, or -1.
@@ -84,10 +86,13 @@ class Sequence {
 
   friend bool operator==(const Sequence& a, const Sequence& b) {
     return a.steps_ == b.steps_ && a.rows_ == b.rows_ && a.cols_ == b.cols_ &&
-           std::equal(a.data_.data(), a.data_.data() + a.data_.size(), b.data_.data());
+           std::equal(a.data_.data(), a.data_.data() + a.size(), b.data_.data());
   }
 
  private:
+  [[nodiscard]] Eigen::Index size() const {
+    return Eigen::Index{steps_} * rows_ * cols_;
+  }
   [[nodiscard]] Eigen::Index offset(int t) const {
     eigen_assert(t >= 0 && t < steps_);
     return Eigen::Index{t} * rows_ * cols_;
@@ -100,10 +105,10 @@ class Sequence {
 };
 
 /// The same numbers with other compile-time sizes; InvalidArgument if they do not fit.
-template <int ToRows, int ToCols, int Rows, int Cols>
-Sequence<ToRows, ToCols> convert(const Sequence<Rows, Cols>& from) {
-  Sequence<ToRows, ToCols> to(from.steps(), from.rows(), from.cols());
-  std::copy_n(from.flat().data(), from.flat().size(), to.flat().data());
+template <int ToRows, int ToCols, int Rows, int Cols, int Order>
+Sequence<ToRows, ToCols, Order> convert(const Sequence<Rows, Cols, Order>& from) {
+  Sequence<ToRows, ToCols, Order> to(from.steps(), from.rows(), from.cols());
+  to.flat() = from.flat();
   return to;
 }
 

@@ -123,7 +123,8 @@ template <int Nx = Dynamic, int Nu = Dynamic>
 struct LinearGaussianDynamics {
   static constexpr int Ny = joint_size<Nx, Nu>;
 
-  Sequence<Nx, Ny> F;  ///< [f_x f_u], nx x ny
+  /// [f_x f_u], nx x ny; by rows, because the backward sweep reads F'.
+  Sequence<Nx, Ny, Eigen::RowMajor> F;
   Sequence<Nx> f;      ///< offset, nx
   Sequence<Nx, Nx> W;  ///< covariance, nx x nx
 

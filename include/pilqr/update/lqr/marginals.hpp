@@ -2,7 +2,9 @@
 /// Forward pass: the distribution of the trajectory under a policy and fitted dynamics.
 
 #include "pilqr/core/check.hpp"
+#include "pilqr/core/panel.hpp"
 #include "pilqr/core/sequence.hpp"
+#include "pilqr/core/tile.hpp"
 #include "pilqr/core/types.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/model/quadratic.hpp"
@@ -16,11 +18,25 @@ struct Marginals {
 
   Sequence<Ny> mu;         ///< ny
   Sequence<Ny, Ny> Sigma;  ///< ny x ny
-  Sequence<Nx, Ny> FS;     ///< scratch of forward_marginals: F_t Sigma_t, one nx x ny matrix
+
+  // Scratch of forward_marginals.
+  Panel<Nx, Ny> F;     ///< F_t by columns
+  Panel<Ny, Nx> SF;    ///< Sigma_t F_t'
+  Panel<Nx, Nx> next;  ///< Sigma_xx of the next step, lower triangle
+  Panel<Nx, Nu> Sxu;
+  Panel<Nu, Nu> Suu;
+  Panel<Ny, 1> m;
 
   Marginals() = default;
   Marginals(int steps, int nx, int nu)
-      : mu(steps, nx + nu), Sigma(steps, nx + nu, nx + nu), FS(1, nx, nx + nu) {}
+      : mu(steps, nx + nu),
+        Sigma(steps, nx + nu, nx + nu),
+        F(nx, nx + nu),
+        SF(nx + nu, nx),
+        next(nx, nx),
+        Sxu(nx, nu),
+        Suu(nu, nu),
+        m(nx + nu, 1) {}
 };
 
 /// Throws InvalidArgument unless the three have the same horizon and sizes.
@@ -51,12 +67,14 @@ void forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                        Marginals<Nx, Nu>& out) {
   require_same_shape(dynamics, policy);
   const int T = policy.steps();
-  const int nx = policy.nx();
-  const int nu = policy.nu();
+  const int nx = tile::size<Nx>(policy.nx());
+  const int nu = tile::size<Nu>(policy.nu());
+  constexpr int Ny = joint_size<Nx, Nu>;
+  const int ny = nx + nu;
   require(rows(start.mu) == nx && rows(start.Sigma) == nx && cols(start.Sigma) == nx,
           "the initial state has mu of {} and Sigma of {}x{}, expected {}", rows(start.mu),
           rows(start.Sigma), cols(start.Sigma), nx);
-  if (out.mu.steps() != T || out.mu.rows() != nx + nu || out.FS.rows() != nx || out.FS.empty()) {
+  if (out.mu.steps() != T || out.mu.rows() != ny || out.Sxu.cols() != nu) {
     out = Marginals<Nx, Nu>(T, nx, nu);
   }
 
@@ -65,26 +83,32 @@ void forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
   for (int t = 0; t < T; ++t) {
     auto mu = out.mu[t];
     auto Sigma = out.Sigma[t];
-    const auto K = policy.K[t];
-    const auto L = policy.L[t];
-    auto Sux = Sigma.bottomLeftCorner(nu, nx);
-    auto Suu = Sigma.bottomRightCorner(nu, nu);
-    mu.tail(nu) = policy.k[t];
-    mu.tail(nu).noalias() += K * mu.head(nx);
-    Sux.noalias() = K * Sigma.topLeftCorner(nx, nx);
-    Sigma.topRightCorner(nx, nu) = Sux.transpose();
-    Suu.noalias() = Sux * K.transpose();
-    Suu.noalias() += L * L.transpose();
-    symmetrize(Suu);
+    const tile::Input K = tile::input(policy.K[t]);
+    const tile::Input L = tile::input(policy.L[t]);
+    tile::full<Nu, 1>(nu, 1, out.m, tile::input(policy.k[t]), tile::times(K, tile::input(mu), nx));
+    tile::full<Nx, Nu>(nx, nu, out.Sxu, tile::zero, tile::times_transposed(tile::input(Sigma), K, nx));
+    tile::lower<Nu>(nu, out.Suu, tile::zero, tile::times(K, out.Sxu, nx),
+                tile::times_transposed(L, L, nu));
+    for (int j = 0; j < nu; ++j) {
+      mu(nx + j) = out.m(j);
+      for (int i = 0; i < nx; ++i) Sigma(i, nx + j) = Sigma(nx + j, i) = out.Sxu(i, j);
+      for (int i = j; i < nu; ++i) Sigma(nx + i, nx + j) = Sigma(nx + j, nx + i) = out.Suu(i, j);
+    }
     if (t + 1 == T) break;
-    auto next_mu = out.mu[t + 1].head(nx);
-    auto next_Sigma = out.Sigma[t + 1].topLeftCorner(nx, nx);
-    next_mu = dynamics.f[t];
-    next_mu.noalias() += dynamics.F[t] * mu;
-    out.FS[0].noalias() = dynamics.F[t] * Sigma;
-    next_Sigma = dynamics.W[t];
-    next_Sigma.noalias() += out.FS[0] * dynamics.F[t].transpose();
-    symmetrize(next_Sigma);
+
+    const auto F = dynamics.F[t];
+    for (int j = 0; j < ny; ++j) {
+      for (int i = 0; i < nx; ++i) out.F(i, j) = F(i, j);
+    }
+    tile::full<Nx, 1>(nx, 1, out.m, tile::input(dynamics.f[t]), tile::times(out.F, tile::input(mu), ny));
+    tile::full<Ny, Nx>(ny, nx, out.SF, tile::zero, tile::times(tile::input(Sigma), tile::input(F), ny));
+    tile::lower<Nx>(nx, out.next, tile::input(dynamics.W[t]), tile::times(out.F, out.SF, ny));
+    auto next_mu = out.mu[t + 1];
+    auto next_Sigma = out.Sigma[t + 1];
+    for (int j = 0; j < nx; ++j) {
+      next_mu(j) = out.m(j);
+      for (int i = j; i < nx; ++i) next_Sigma(i, j) = next_Sigma(j, i) = out.next(i, j);
+    }
   }
 }
 

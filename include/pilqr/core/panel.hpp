@@ -1,0 +1,55 @@
+#pragma once
+/// Buffers for tiles.
+
+#include "pilqr/core/tile.hpp"
+#include "pilqr/core/types.hpp"
+
+namespace pilqr {
+
+/// A column-major Rows x Cols matrix of which every column begins at a multiple of tile::padding
+/// numbers, so that tiles may read and write whole vectors. Sized once; starts as zeros.
+template <int Rows = Dynamic, int Cols = Dynamic>
+class Panel {
+ public:
+  Panel() = default;
+  Panel(int rows, int cols)
+      : rows_(rows), cols_(cols), data_(VectorX::Zero(Eigen::Index{tile::padded(rows)} * cols)) {}
+
+  [[nodiscard]] int rows() const { return rows_; }
+  [[nodiscard]] int cols() const { return cols_; }
+  [[nodiscard]] PILQR_ALWAYS_INLINE int stride() const {
+    return tile::padded(tile::size<Rows>(rows_));
+  }
+  [[nodiscard]] PILQR_ALWAYS_INLINE double* data() { return data_.data(); }
+  [[nodiscard]] PILQR_ALWAYS_INLINE const double* data() const { return data_.data(); }
+
+  PILQR_ALWAYS_INLINE double& operator()(int i, int j = 0) { return data()[i + j * stride()]; }
+  PILQR_ALWAYS_INLINE double operator()(int i, int j = 0) const {
+    return data()[i + j * stride()];
+  }
+
+  /// From row i and column j on.
+  [[nodiscard]] PILQR_ALWAYS_INLINE tile::Input at(int i, int j) const {
+    return {data() + i + j * stride(), stride()};
+  }
+  PILQR_ALWAYS_INLINE operator tile::Input() const { return at(0, 0); }  // NOLINT: a view
+  PILQR_ALWAYS_INLINE operator tile::Output() {                          // NOLINT: a view
+    return {data(), stride()};
+  }
+
+  [[nodiscard]] auto matrix() {
+    return Eigen::Map<Matrix<Rows, Cols>, 0, Eigen::OuterStride<>>(data(), rows_, cols_,
+                                                                   Eigen::OuterStride<>(stride()));
+  }
+  [[nodiscard]] auto matrix() const {
+    return Eigen::Map<const Matrix<Rows, Cols>, 0, Eigen::OuterStride<>>(
+        data(), rows_, cols_, Eigen::OuterStride<>(stride()));
+  }
+
+ private:
+  int rows_ = 0;
+  int cols_ = 0;
+  VectorX data_;
+};
+
+}  // namespace pilqr

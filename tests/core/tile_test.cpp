@@ -1,0 +1,143 @@
+/// The register tiles against the same sums by Eigen, for every size and with NaN in the padding.
+
+#include "pilqr/core/tile.hpp"
+
+#include <gtest/gtest.h>
+
+#include "pilqr/core/linalg.hpp"
+#include "pilqr/core/panel.hpp"
+#include "support/random_problem.hpp"
+
+namespace pilqr {
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+/// A panel with random entries and NaN in its padding.
+Panel<> random_panel(test::Random& random, int rows, int cols) {
+  Panel<> p(rows, cols);
+  for (int i = 0; i < p.stride() * cols; ++i) p.data()[i] = nan;
+  p.matrix() = random.matrix(rows, cols);
+  return p;
+}
+
+double deviation(const MatrixX& a, const MatrixX& b) {
+  const double scale = std::max(1.0, b.cwiseAbs().maxCoeff());
+  const double error = (a - b).cwiseAbs().maxCoeff() / scale;
+  return a.allFinite() && b.allFinite() ? error : std::numeric_limits<double>::infinity();
+}
+
+void check_full(int m, int n, int depth) {
+  test::Random random(static_cast<std::uint64_t>(m * 1000 + n * 17 + depth));
+  const Panel<> A = random_panel(random, m, depth + 1);
+  const Panel<> B = random_panel(random, depth + 1, n);
+  const Panel<> Bt = random_panel(random, n, depth + 1);
+  const Panel<> init = random_panel(random, m, n);
+  const auto left = A.matrix().leftCols(depth);
+  Panel<> out = random_panel(random, m, n);
+
+  tile::full<Dynamic, Dynamic>(m, n, out, init, tile::times(A, B, depth), tile::minus_times_transposed(A, Bt, depth));
+  const MatrixX expected = init.matrix() + left * B.matrix().topRows(depth) -
+                           left * Bt.matrix().leftCols(depth).transpose();
+  EXPECT_LT(deviation(out.matrix(), expected), 1e-13) << m << " " << n << " " << depth;
+  tile::plain::full<Dynamic, Dynamic>(m, n, out, init, tile::times(A, B, depth),
+                    tile::minus_times_transposed(A, Bt, depth));
+  EXPECT_LT(deviation(out.matrix(), expected), 1e-13) << m << " " << n << " " << depth;
+
+  tile::full<Dynamic, Dynamic>(m, n, out, tile::zero, tile::minus_times(A, B, depth),
+             tile::times_transposed(A, Bt, depth));
+  EXPECT_LT(deviation(out.matrix(), init.matrix() - expected), 1e-13);
+  tile::full<Dynamic, Dynamic>(m, n, out, init);
+  EXPECT_EQ(out.matrix(), init.matrix());
+}
+
+TEST(Tile, FullForEverySize) {
+  for (int m = 1; m <= 40; ++m) {
+    for (int n = 1; n <= 12; ++n) {
+      for (const int depth : {0, 1, 2, 7, 33}) check_full(m, n, depth);
+    }
+  }
+  for (const int m : {41, 48, 49, 63, 97, 130}) check_full(m, 19, 25);
+}
+
+// A triangle as `lower` leaves it, read by times_symmetric: out = G [V v].
+TEST(Tile, LowerAndSymmetricForEverySize) {
+  for (int n = 1; n <= 70; ++n) {
+    for (const int depth : {0, 1, 5, 12}) {
+      test::Random random(static_cast<std::uint64_t>(100 * n + depth));
+      const MatrixX symmetric = random.symmetric(n);
+      Panel<> init = random_panel(random, n, n);
+      init.matrix() = symmetric;
+      const Panel<> A = random_panel(random, n, depth + 1);
+      const auto left = A.matrix().leftCols(depth);
+      const MatrixX expected = symmetric - left * left.transpose();
+      Panel<> V(n + 1, n + 1);
+      Panel<> plain(n + 1, n + 1);
+      for (int i = 0; i < V.stride() * (n + 1); ++i) V.data()[i] = plain.data()[i] = nan;
+      tile::lower<Dynamic>(n, V, init, tile::minus_times_transposed(A, A, depth));
+      tile::plain::lower<Dynamic>(n, plain, init, tile::minus_times_transposed(A, A, depth));
+      for (int j = 0; j < n; ++j) {
+        EXPECT_LT(deviation(V.matrix().col(j).segment(j, n - j), expected.col(j).tail(n - j)),
+                  1e-13);
+        EXPECT_LT(deviation(plain.matrix().col(j).segment(j, n - j), expected.col(j).tail(n - j)),
+                  1e-13);
+      }
+
+      const VectorX v = random.vector(n);
+      for (int i = 0; i < n; ++i) V(n, i) = V(i, n) = plain(n, i) = plain(i, n) = v(i);
+      const int m = n + 3;
+      const Panel<> G = random_panel(random, m, n);
+      Panel<> W = random_panel(random, m, n + 1);
+      MatrixX GV(m, n + 1);
+      GV << G.matrix() * expected, G.matrix() * v;
+      tile::full<Dynamic, Dynamic>(m, n + 1, W, tile::zero, tile::times_symmetric(G, V, n));
+      EXPECT_LT(deviation(W.matrix(), GV), 1e-12) << n;
+      tile::plain::full<Dynamic, Dynamic>(m, n + 1, W, tile::zero, tile::times_symmetric(G, plain, n));
+      EXPECT_LT(deviation(W.matrix(), GV), 1e-12) << n;
+    }
+  }
+}
+
+// Entries from 1e-150 to 1e150: products neither overflow nor lose the large ones.
+TEST(Tile, BadlyScaled) {
+  test::Random random(3);
+  const int n = 26;
+  Panel<> A = random_panel(random, n, n);
+  Panel<> B = random_panel(random, n, n);
+  for (int k = 0; k < n; ++k) {
+    const double scale = std::pow(10.0, 12.0 * (k - n / 2));
+    A.matrix().col(k) *= scale;
+    B.matrix().row(k) /= scale;
+  }
+  Panel<> out(n, n);
+  tile::full<Dynamic, Dynamic>(n, n, out, tile::zero, tile::times(A, B, n));
+  EXPECT_LT(deviation(out.matrix(), A.matrix() * B.matrix()), 1e-13);
+}
+
+TEST(InverseCholesky, IsTheLowerFactorOfTheInverse) {
+  for (int n = 1; n <= 20; ++n) {
+    test::Random random(static_cast<std::uint64_t>(n));
+    MatrixX A = random.positive_definite(n, 1e-3);
+    Panel<> L(n, n);
+    Panel<> scratch(2 * tile::padded(n), n);
+    ASSERT_TRUE(inverse_cholesky<Dynamic>(n, tile::input(A), L, scratch));
+    const MatrixX factor = L.matrix();
+    EXPECT_TRUE(factor.isLowerTriangular(0.0));
+    EXPECT_GT(factor.diagonal().minCoeff(), 0.0);
+    EXPECT_LT(deviation(factor.transpose() * A * factor, MatrixX::Identity(n, n)), 1e-11) << n;
+    MatrixX lower_only = A;
+    lower_only.triangularView<Eigen::StrictlyUpper>().setConstant(nan);
+    Panel<> again(n, n);
+    ASSERT_TRUE(inverse_cholesky<Dynamic>(n, tile::input(lower_only), again, scratch));
+    EXPECT_EQ(again.matrix(), L.matrix());
+
+    for (const double bad : {nan, std::numeric_limits<double>::infinity(), -1.0, 0.0}) {
+      MatrixX broken = A;
+      broken(n / 2, n / 2) = bad;
+      EXPECT_FALSE(inverse_cholesky<Dynamic>(n, tile::input(broken), again, scratch)) << bad;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pilqr

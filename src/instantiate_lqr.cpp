@@ -5,6 +5,8 @@ namespace pilqr {
 
 template void forward_marginals(const LinearGaussianDynamics<>&, const LinearGaussianPolicy<>&,
                                 const InitialState<>&, Marginals<>&);
+template void state_marginals(const LinearGaussianDynamics<>&, const LinearGaussianPolicy<>&,
+                              const InitialState<>&, StateMarginals<>&);
 template VectorX expected_costs(const QuadraticCost<>&, const Marginals<>&);
 template VectorX trajectory_kl(const LinearGaussianPolicy<>&, const LinearGaussianPolicy<>&,
                                const Marginals<>&);

@@ -4,6 +4,7 @@
 
 #include <Eigen/Eigenvalues>
 
+#include "pilqr/core/panel.hpp"
 #include "support/random_problem.hpp"
 
 namespace pilqr {
@@ -34,35 +35,71 @@ TEST(Cholesky, RefusesIndefiniteSingularAndNan) {
   EXPECT_FALSE(cholesky_in_place(nan));
 }
 
-TEST(JacobiEigen, AgreesWithEigenSolver) {
+struct Decomposition {
+  MatrixX U;
+  VectorX lambda;
+  bool ok;
+};
+Decomposition decompose(const MatrixX& A) {
+  const int n = rows(A);
+  Panel<> S(n, n);
+  Panel<> U(n, n);
+  Panel<> work(n, 3);
+  VectorX lambda(n);
+  S.matrix() = A;
+  const bool ok = symmetric_eigen<Dynamic>(n, S, U, lambda.data(), work);
+  return {U.matrix(), lambda, ok};
+}
+
+TEST(SymmetricEigen, AgreesWithEigenSolver) {
   Random random(2);
-  for (int n = 1; n <= 16; ++n) {
-    for (const double spread : {1.0, 1e8}) {
-      MatrixX A = random.symmetric(n);
-      A.row(0) *= spread;
-      A.col(0) *= spread;
-      const Eigen::SelfAdjointEigenSolver<MatrixX> expected(A);
-      MatrixX D = A;
-      MatrixX U(n, n);
-      VectorX lambda(n);
-      ASSERT_TRUE(jacobi_eigen_in_place(D, U, lambda));
-      EXPECT_LT((U * lambda.asDiagonal() * U.transpose() - A).norm(), 1e-13 * n * A.norm());
-      EXPECT_LT((U.transpose() * U - MatrixX::Identity(n, n)).norm(), 1e-13 * n);
-      std::sort(lambda.data(), lambda.data() + n);
-      EXPECT_LT((lambda - expected.eigenvalues()).norm(), 1e-13 * n * A.norm());
+  for (int n = 1; n <= 20; ++n) {
+    for (const double size : {1e-200, 1.0, 1e200}) {
+      for (const double spread : {0.0, 1.0, 1e8}) {
+        MatrixX A = size * random.symmetric(n);
+        A.row(0) *= spread;
+        A.col(0) *= spread;
+        if (n > 4) {  // decouples
+          A.row(3).setZero();
+          A.col(3).setZero();
+        }
+        const Eigen::SelfAdjointEigenSolver<MatrixX> expected(A / size);
+        Decomposition d = decompose(A);
+        ASSERT_TRUE(d.ok);
+        d.lambda /= size;
+        const double norm = (A / size).norm();
+        EXPECT_LE((d.U * d.lambda.asDiagonal() * d.U.transpose() - A / size).norm(),
+                  1e-14 * n * norm);
+        EXPECT_LT((d.U.transpose() * d.U - MatrixX::Identity(n, n)).norm(), 1e-14 * n);
+        std::sort(d.lambda.data(), d.lambda.data() + n);
+        EXPECT_LE((d.lambda - expected.eigenvalues()).norm(), 1e-14 * n * norm);
+      }
     }
   }
 }
 
-TEST(JacobiEigen, HandlesZeroDiagonalAndNan) {
-  MatrixX zero = MatrixX::Zero(3, 3);
-  MatrixX U(3, 3);
-  VectorX lambda(3);
-  ASSERT_TRUE(jacobi_eigen_in_place(zero, U, lambda));
-  EXPECT_EQ(lambda, VectorX::Zero(3));
-  EXPECT_EQ(U, MatrixX::Identity(3, 3));
-  MatrixX nan = MatrixX::Constant(3, 3, std::numeric_limits<double>::quiet_NaN());
-  EXPECT_FALSE(jacobi_eigen_in_place(nan, U, lambda));
+TEST(SymmetricEigen, RepeatedEigenvaluesAndSpecialMatrices) {
+  for (int n = 1; n <= 12; ++n) {
+    Random random(static_cast<std::uint64_t>(n));
+    const Decomposition zero = decompose(MatrixX::Zero(n, n));
+    ASSERT_TRUE(zero.ok);
+    EXPECT_EQ(zero.lambda, VectorX::Zero(n));
+    EXPECT_EQ(zero.U, MatrixX::Identity(n, n));
+    const Decomposition ones = decompose(MatrixX::Ones(n, n));  // 0 with multiplicity n - 1
+    EXPECT_NEAR(ones.lambda.maxCoeff(), n, 1e-13 * n);
+    EXPECT_NEAR(ones.lambda.cwiseAbs().sum(), n, 1e-13 * n);
+    // A rank-one change of the identity.
+    const VectorX a = random.vector(n);
+    const MatrixX A = MatrixX::Identity(n, n) + a * a.transpose();
+    const Decomposition d = decompose(A);
+    EXPECT_LT((d.U * d.lambda.asDiagonal() * d.U.transpose() - A).norm(), 1e-13 * A.norm());
+  }
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(),
+                           std::numeric_limits<double>::infinity()}) {
+    MatrixX A = MatrixX::Identity(3, 3);
+    A(2, 1) = bad;
+    EXPECT_FALSE(decompose(A).ok);
+  }
 }
 
 TEST(LowerFactor, SquaresToTheSameMatrixAtAnyRank) {

@@ -41,7 +41,7 @@ void check_update() {
       VectorX dual(T);
       VectorX kl(T);
       ASSERT_TRUE(backward_per_step(dynamics, cost, previous,
-                                    forward_marginals(dynamics, previous, start), choose, ws, lqr,
+                                    state_marginals(dynamics, previous, start), choose, ws, lqr,
                                     dual, kl)
                       .ok());
     } else {

@@ -39,13 +39,16 @@ void check_sweeps(int nx, int nu) {
   for (const bool convex : {true, false}) {
     LqrProblem<Nx, Nu> p(1, T, nx, nu);
     if (!convex) p.make_indefinite(2);
-    Marginals<Nx, Nu> marginals(T, nx, nu);
+    Marginals<Nx, Nu> all(T, nx, nu);
+    StateMarginals<Nx, Nu> marginals(T, nx, nu);
     SweepWorkspace<Nx, Nu> ws(nx, nu);
     LinearGaussianPolicy<Nx, Nu> out(T, nx, nu);
     VectorX dual(T);
     VectorX kl(T);
     EXPECT_EQ(
-        allocations_of([&] { forward_marginals(p.dynamics, p.reference, p.start, marginals); }), 0);
+        allocations_of([&] { forward_marginals(p.dynamics, p.reference, p.start, all); }), 0);
+    EXPECT_EQ(
+        allocations_of([&] { state_marginals(p.dynamics, p.reference, p.start, marginals); }), 0);
     for (const double floor : {0.0, 0.8}) {
       ws.kl.min_variance_ratio = floor;
       EXPECT_EQ(allocations_of([&] {

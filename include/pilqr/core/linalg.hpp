@@ -87,55 +87,102 @@ double log_determinant_from_cholesky(const Eigen::MatrixBase<Derived>& L) {
   return 2.0 * L.diagonal().array().log().sum();
 }
 
-/// Eigen-decomposition A = U diag(lambda) U' of a symmetric matrix by cyclic Jacobi rotations
-/// (Golub & Van Loan, section 8.5): small orders, high relative accuracy, no allocation. A is
-/// overwritten; its diagonal ends as lambda, which is also copied, unordered. False if A holds NaN
-/// or infinity.
-template <class DerivedA, class DerivedU, class DerivedL>
-[[nodiscard]] bool jacobi_eigen_in_place(Eigen::MatrixBase<DerivedA>& A,
-                                         Eigen::MatrixBase<DerivedU>& U,
-                                         Eigen::MatrixBase<DerivedL>& lambda) {
-  const Eigen::Index n = A.rows();
-  U.setIdentity();
-  if (!A.allFinite()) return false;
-  constexpr int max_sweeps = 60;  // quadratic convergence: 5 to 8 are normal
-  for (int sweep = 0; sweep < max_sweeps; ++sweep) {
-    bool rotated = false;
-    for (Eigen::Index q = 1; q < n; ++q) {
-      for (Eigen::Index p = 0; p < q; ++p) {
-        const double apq = A(p, q);
-        const double scale = std::sqrt(std::abs(A(p, p))) * std::sqrt(std::abs(A(q, q)));
-        constexpr double epsilon = std::numeric_limits<double>::epsilon();
-        const bool negligible = std::abs(apq) <= 0.1 * epsilon * scale ||
-                                std::abs(apq) <= std::numeric_limits<double>::min();
-        if (negligible) continue;
-        rotated = true;
-        const double theta = 0.5 * (A(q, q) - A(p, p)) / apq;
-        const double tangent =
-            std::copysign(1.0, theta) / (std::abs(theta) + std::hypot(1.0, theta));
-        const double cosine = 1.0 / std::hypot(1.0, tangent);
-        const double sine = tangent * cosine;
-        A(p, p) -= tangent * apq;
-        A(q, q) += tangent * apq;
-        A(p, q) = 0.0;
-        A(q, p) = 0.0;
-        for (Eigen::Index i = 0; i < n; ++i) {
-          const double uip = U(i, p);
-          const double uiq = U(i, q);
-          U(i, p) = cosine * uip - sine * uiq;
-          U(i, q) = sine * uip + cosine * uiq;
-          if (i == p || i == q) continue;
-          const double aip = A(i, p);
-          const double aiq = A(i, q);
-          A(i, p) = A(p, i) = cosine * aip - sine * aiq;
-          A(i, q) = A(q, i) = sine * aip + cosine * aiq;
-        }
-      }
+/// Eigen-decomposition A = U diag(lambda) U' of a symmetric n x n matrix: Householder reflections to
+/// tridiagonal form, then implicit QL steps (Golub & Van Loan, section 8.3). A and U are padded
+/// panels; A is destroyed. lambda (n entries) is unordered; `work` has padded(n) rows and 3 columns.
+/// Does not allocate. False if A holds NaN or infinity.
+template <int N>
+[[nodiscard]] bool symmetric_eigen(int size, tile::Output A, tile::Output U, double* lambda,
+                                   tile::Output work) {
+  const int n = tile::size<N>(size);
+  double largest = 0.0;
+  for (int j = 0; j < n; ++j) {
+    for (int i = 0; i < n; ++i) {
+      const double entry = std::abs(*A.at(i, j).data);
+      if (!std::isfinite(entry)) return false;
+      if (entry > largest) largest = entry;
     }
-    if (!rotated) break;
+    for (int i = 0; i < tile::padded(n); ++i) *U.at(i, j).data = i == j ? 1.0 : 0.0;
+    lambda[j] = 0.0;
   }
-  lambda = A.diagonal();
-  return lambda.allFinite();
+  if (largest < std::numeric_limits<double>::min()) return true;
+  const double scale = 1.0 / largest;  // squares below neither overflow nor vanish
+  for (int j = 0; j < n; ++j) {
+    double* column = A.at(0, j).data;
+    for (int i = 0; i < tile::padded(n); ++i) column[i] = i < n ? column[i] * scale : 0.0;
+  }
+
+  double* e = work.data;  // the subdiagonal
+  double* v = work.at(0, 1).data;
+  double* p = work.at(0, 2).data;
+  for (int k = 0; k + 1 < n; ++k) {
+    const double* column = A.at(0, k).data;
+    for (int i = 0; i < tile::padded(n); ++i) v[i] = i > k ? column[i] : 0.0;
+    const double head = v[k + 1];
+    v[k + 1] = 0.0;
+    const double tail = tile::dot(n, v, v);
+    e[k] = head;
+    if (tail == 0.0) continue;
+    const double norm = std::sqrt(head * head + tail);
+    e[k] = head >= 0.0 ? -norm : norm;
+    v[k + 1] = head - e[k];
+    const double beta = 1.0 / (norm * (norm + std::abs(head)));  // 2 / v'v
+    // A <- H A H, U <- U H with H = I - beta v v'.
+    for (int i = 0; i < tile::padded(n); ++i) p[i] = 0.0;
+    for (int j = k + 1; j < n; ++j) tile::add_scaled(n, p, beta * v[j], A.at(0, j).data);
+    tile::add_scaled(n, p, -0.5 * beta * tile::dot(n, p, v), v);
+    for (int j = k + 1; j < n; ++j) {
+      tile::add_scaled(n, A.at(0, j).data, -p[j], v);
+      tile::add_scaled(n, A.at(0, j).data, -v[j], p);
+    }
+    for (int i = 0; i < tile::padded(n); ++i) p[i] = 0.0;
+    for (int j = k + 1; j < n; ++j) tile::add_scaled(n, p, v[j], U.at(0, j).data);
+    for (int j = k + 1; j < n; ++j) tile::add_scaled(n, U.at(0, j).data, -beta * v[j], p);
+  }
+  for (int j = 0; j < n; ++j) lambda[j] = *A.at(j, j).data;
+  e[n - 1] = 0.0;
+
+  constexpr double epsilon = 0.5 * std::numeric_limits<double>::epsilon();
+  constexpr int max_steps = 60;  // for one eigenvalue; two are normal
+  for (int l = 0; l < n; ++l) {
+    for (int step = 0; step < max_steps; ++step) {
+      int m = l;
+      while (m + 1 < n && std::abs(e[m]) > epsilon * (std::abs(lambda[m]) + std::abs(lambda[m + 1])))
+        ++m;
+      if (m == l) break;
+      double g = 0.5 * (lambda[l + 1] - lambda[l]) / e[l];
+      g = lambda[m] - lambda[l] + e[l] / (g + std::copysign(std::sqrt(1.0 + g * g), g));
+      double sine = 1.0;
+      double cosine = 1.0;
+      double shift = 0.0;
+      int i = m - 1;
+      for (; i >= l; --i) {
+        const double f = sine * e[i];
+        const double b = cosine * e[i];
+        const double r = std::sqrt(f * f + g * g);
+        e[i + 1] = r;
+        if (r == 0.0) break;
+        const double inverse = 1.0 / r;
+        sine = f * inverse;
+        cosine = g * inverse;
+        g = lambda[i + 1] - shift;
+        const double h = (lambda[i] - g) * sine + 2.0 * cosine * b;
+        shift = sine * h;
+        lambda[i + 1] = g + shift;
+        g = cosine * h - b;
+        tile::rotate(n, U.at(0, i).data, U.at(0, i + 1).data, cosine, sine);
+      }
+      if (i >= l) {  // decoupled there
+        lambda[i + 1] -= shift;
+      } else {
+        lambda[l] -= shift;
+        e[l] = g;
+      }
+      e[m] = 0.0;
+    }
+  }
+  for (int j = 0; j < n; ++j) lambda[j] *= largest;
+  return true;
 }
 
 /// The lower factor L with L L' = B B' and a diagonal >= 0 (> 0 if B has full rank), by Householder

@@ -55,11 +55,14 @@ struct Output {
 };
 inline constexpr Input zero{nullptr, 0};
 
-/// The memory of an Eigen object that is contiguous along its inner dimension: the transpose of a
-/// row-major matrix.
+/// An Eigen object by columns, and a row-major one as its transpose.
 template <class Derived>
 PILQR_ALWAYS_INLINE Input input(const Eigen::DenseBase<Derived>& m) {
-  return {m.derived().data(), static_cast<int>(m.derived().outerStride())};
+  return {m.derived().data(), static_cast<int>(m.derived().colStride())};
+}
+template <class Derived>
+PILQR_ALWAYS_INLINE Input input_transposed(const Eigen::DenseBase<Derived>& m) {
+  return {m.derived().data(), static_cast<int>(m.derived().rowStride())};
 }
 
 /// Sign * sum_k a(i, k) b(j, k), k < depth, b(j, k) = b[j * row + k * column].
@@ -149,12 +152,31 @@ void lower(int n, Output out, Input init, const Terms&... terms) {
   }
 }
 
+/// y += factor x, [x y] <- [x y] [c s; -s c] and x'y, over all `padded(n)` entries of a panel's
+/// columns.
+inline void add_scaled(int n, double* y, double factor, const double* x) {
+  Eigen::Map<VectorX>(y, padded(n)) += factor * Eigen::Map<const VectorX>(x, padded(n));
+}
+inline void rotate(int n, double* x, double* y, double cosine, double sine) {
+  for (int i = 0; i < padded(n); ++i) {
+    const double left = x[i];
+    x[i] = cosine * left - sine * y[i];
+    y[i] = sine * left + cosine * y[i];
+  }
+}
+inline double dot(int n, const double* x, const double* y) {
+  return Eigen::Map<const VectorX>(x, padded(n)).dot(Eigen::Map<const VectorX>(y, padded(n)));
+}
+
 }  // namespace plain
 
 #if defined(PILQR_PLAIN_TILES)
 
+using plain::add_scaled;
+using plain::dot;
 using plain::full;
 using plain::lower;
+using plain::rotate;
 
 #else
 
@@ -317,6 +339,30 @@ PILQR_ALWAYS_INLINE void lower(int n, Output out, Input init, const Terms&... te
                        terms.at(group, group)...);
     }
   }
+}
+
+/// y += factor x, over all `padded(n)` entries of a panel's columns.
+PILQR_ALWAYS_INLINE void add_scaled(int n, double* y, double factor, const double* x) {
+  for (int i = 0; i < padded(n); i += width) store(y + i, load(y + i) + load(x + i) * factor);
+}
+
+/// [x y] <- [x y] [c s; -s c], over the same entries.
+PILQR_ALWAYS_INLINE void rotate(int n, double* x, double* y, double cosine, double sine) {
+  for (int i = 0; i < padded(n); i += width) {
+    const Pack left = load(x + i);
+    const Pack right = load(y + i);
+    store(x + i, left * cosine - right * sine);
+    store(y + i, left * sine + right * cosine);
+  }
+}
+
+/// x'y over the same entries.
+PILQR_ALWAYS_INLINE double dot(int n, const double* x, const double* y) {
+  Pack sums{};
+  for (int i = 0; i < padded(n); i += width) sums += load(x + i) * load(y + i);
+  double sum = 0.0;
+  for (int i = 0; i < width; ++i) sum += sums[i];
+  return sum;
 }
 
 using Plus = Product<1>;

@@ -145,7 +145,7 @@ template <int Nx, int Nu>
 SweepStatus sweep_with(Problem<Nx, Nu>& p, const VectorX& eta, VectorX& kl) {
   VectorX dual(eta.size());
   kl.resize(eta.size());
-  const auto marginals = forward_marginals(p.dynamics, p.reference, p.start);
+  const auto marginals = state_marginals(p.dynamics, p.reference, p.start);
   return backward_per_step(p.dynamics, p.cost, p.reference, marginals, GivenDuals{eta}, p.ws, p.out,
                            dual, kl);
 }

@@ -253,9 +253,21 @@ TEST(BackwardPerStep, SolvesEachStepsProblemWithAVarianceFloor) {
   }
 }
 
+TEST(StateMarginals, AreTheStatesPartOfTheMarginals) {
+  for (const Size& size : all_sizes) {
+    const LqrProblem<> p(11, size.T, size.nx, size.nu);
+    const auto all = forward_marginals(p.dynamics, p.reference, p.start);
+    const auto states = state_marginals(p.dynamics, p.reference, p.start);
+    for (int t = 0; t < size.T; ++t) {
+      EXPECT_LT(deviation(states.mu[t], all.mu[t].head(size.nx)), 1e-12);
+      EXPECT_LT(deviation(states.Sigma[t], all.Sigma[t].topLeftCorner(size.nx, size.nx)), 1e-12);
+    }
+  }
+}
+
 TEST(BackwardPerStep, WorkspaceEndsWithTheValueOfTheNewPolicy) {
   const LqrProblem<> p(9, 6, 3, 2);
-  const auto marginals = forward_marginals(p.dynamics, p.reference, p.start);
+  const auto marginals = state_marginals(p.dynamics, p.reference, p.start);
   SweepWorkspace<> ws(3, 2);
   LinearGaussianPolicy<> out(6, 3, 2);
   VectorX dual(6);

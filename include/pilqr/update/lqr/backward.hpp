@@ -93,7 +93,7 @@ template <int Nx, int Nu, class ChooseDual>
 [[nodiscard]] SweepStatus backward_per_step(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                                             const QuadraticCost<Nx, Nu>& cost,
                                             const LinearGaussianPolicy<Nx, Nu>& reference,
-                                            const Marginals<Nx, Nu>& marginals,
+                                            const StateMarginals<Nx, Nu>& marginals,
                                             const ChooseDual& choose, SweepWorkspace<Nx, Nu>& ws,
                                             LinearGaussianPolicy<Nx, Nu>& out, VectorX& kl_dual,
                                             VectorX& kl) {
@@ -104,16 +104,16 @@ template <int Nx, int Nu, class ChooseDual>
     state_action_value(dynamics, t, C, tile::input(cost.c[t]), ws);
     const auto Quu = ws.Qu.matrix().bottomRows(nu);
     const auto K_ref = reference.K[t];
-    const auto L_ref = reference.L[t];
 
     // lambda and m: the step's dual in the eigenbasis of L' Quu L.
-    ws.U.noalias() = Quu * L_ref;
-    ws.S.noalias() = L_ref.transpose() * ws.U;
-    symmetrize(ws.S);
-    if (!jacobi_eigen_in_place(ws.S, ws.U, ws.kl.lambda)) {
-      return failed_at(t, ws.S.sum(), ws, cost.steps());
+    const tile::Input L_ref = tile::input(reference.L[t]);
+    ws.Lt.matrix() = reference.L[t].transpose();
+    tile::full<Nu, Nu>(nu, nu, ws.U, tile::zero, tile::times(ws.Qu.at(nx, 0), L_ref, nu));
+    tile::full<Nu, Nu>(nu, nu, ws.S, tile::zero, tile::times(ws.Lt, ws.U, nu));
+    if (!symmetric_eigen<Nu>(nu, ws.S, ws.U, ws.kl.lambda.data(), ws.eigen)) {
+      return failed_at(t, ws.S.matrix().sum(), ws, cost.steps());
     }
-    ws.A.matrix().noalias() = L_ref * ws.U;
+    tile::full<Nu, Nu>(nu, nu, ws.A, tile::zero, tile::times(L_ref, ws.U, nu));
     for (int j = 0; j < nx; ++j) {
       for (int i = 0; i < nu; ++i) ws.K_ref(j, i) = K_ref(i, j);
     }
@@ -121,7 +121,6 @@ template <int Nx, int Nu, class ChooseDual>
     tile::full<Nx, Nu>(nx, nu, ws.B, tile::zero, tile::times(ws.G, ws.A, nu));
     tile::full<Nx, Nu>(nx, nu, ws.BS, tile::zero,
                tile::times(tile::input(marginals.Sigma[t]), ws.B, nx));
-    const auto mu = marginals.mu[t];
     for (int i = 0; i < nu; ++i) {
       double g = ws.q(nx + i);
       for (int n = 0; n < nu; ++n) g += Quu(i, n) * reference.k[t](n);
@@ -130,12 +129,9 @@ template <int Nx, int Nu, class ChooseDual>
     for (int i = 0; i < nu; ++i) {
       ws.y(i) = 0.0;  // A' g
       for (int n = 0; n < nu; ++n) ws.y(i) += ws.A(n, i) * ws.k(n);
-      double mean = ws.y(i);
-      double spread = 0.0;
-      for (int n = 0; n < nx; ++n) {
-        mean += ws.B(n, i) * mu(n);
-        spread += ws.B(n, i) * ws.BS(n, i);
-      }
+      const auto B = ws.B.matrix().col(i);
+      const double mean = ws.y(i) + B.dot(marginals.mu[t]);
+      const double spread = B.dot(ws.BS.matrix().col(i));
       ws.kl.m(i) = mean * mean + (spread < 0.0 ? 0.0 : spread);  // keeps NaN
     }
 
@@ -146,19 +142,19 @@ template <int Nx, int Nu, class ChooseDual>
 
     // p = eta + lambda; the new policy in the same basis.
     const double bound = ws.kl.lower_bound();
+    auto U = ws.U.matrix();
     for (int i = 0; i < nu; ++i) {
       const double inverse = 1.0 / ((ws.kl.lambda(i) + bound) + root.excess);
       ws.B.matrix().col(i) *= inverse;
       ws.y(i) *= inverse;
-      ws.U.col(i) =
-          std::sqrt(ws.kl.variance_ratio(i, root.excess)) * ws.A.matrix().col(i);
+      U.col(i) = std::sqrt(ws.kl.variance_ratio(i, root.excess)) * ws.A.matrix().col(i);
     }
     tile::full<Nx, Nu>(nx, nu, ws.K_new, ws.K_ref, tile::minus_times_transposed(ws.B, ws.A, nu));
     tile::full<Nu, 1>(nu, 1, ws.k, tile::input(reference.k[t]), tile::minus_times(ws.A, ws.y, nu));
-    lower_factor_in_place(ws.U);
+    lower_factor_in_place(U);
     out.K[t] = ws.K_new.matrix().transpose();
     out.k[t] = ws.k.matrix();
-    out.L[t] = ws.U;
+    out.L[t] = U;
     if (!out.k[t].allFinite()) return failed_at(t, out.k[t].sum(), ws, cost.steps());
 
     // V = Qxx + K'(Quu K + Qux) + Qxu K,  v = qx + K'qu + (K'Quu + Qxu) k.

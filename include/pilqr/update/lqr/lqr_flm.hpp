@@ -78,11 +78,15 @@ LqrFlmResult<Nx, Nu> lqr_flm_per_step(const LinearGaussianDynamics<Nx, Nu>& dyna
                               .kl = VectorX::Zero(T),
                               .kl_dual = VectorX::Zero(T),
                               .failure = {}};
-  const Marginals<Nx, Nu> marginals = forward_marginals(dynamics, reference, start);
+  StateMarginals<Nx, Nu> marginals;
+  state_marginals(dynamics, reference, start, marginals);
   SweepWorkspace<Nx, Nu> ws(reference.nx(), reference.nu());
   ws.kl.min_variance_ratio = options.min_variance_ratio;
+  double excess = 0.0;  // of the step before, a good guess
   const auto choose = [&](int t, const StepKl<Nu>& kl) {
-    return solve_step_dual(kl, kl_step(t), options.min_dual);
+    const DualRoot root = solve_step_dual(kl, kl_step(t), options.min_dual, excess);
+    excess = root.excess;
+    return root;
   };
   result.sweeps = 1;
   const SweepStatus status = backward_per_step(dynamics, cost, reference, marginals, choose, ws,

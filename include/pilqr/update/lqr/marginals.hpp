@@ -57,6 +57,14 @@ void require_same_shape(const QuadraticCost<Nx, Nu>& cost,
           cost.nx(), cost.nu(), policy.steps(), policy.nx(), policy.nu());
 }
 
+/// Throws InvalidArgument unless the distribution is one of nx states.
+template <int Nx>
+void require_start(const InitialState<Nx>& start, int nx) {
+  require(rows(start.mu) == nx && rows(start.Sigma) == nx && cols(start.Sigma) == nx,
+          "the initial state has mu of {} and Sigma of {}x{}, expected {}", rows(start.mu),
+          rows(start.Sigma), cols(start.Sigma), nx);
+}
+
 /// Propagates the initial state through policy and dynamics (LA14, supplement; LFDA16 appendix A):
 ///   mu_u = K mu_x + k,  Sigma_uu = K Sigma_xx K' + L L',  Sigma_ux = K Sigma_xx,
 ///   mu_x' = F mu_y + f,  Sigma_x' = F Sigma_yy F' + W.
@@ -66,14 +74,12 @@ void forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                        const LinearGaussianPolicy<Nx, Nu>& policy, const InitialState<Nx>& start,
                        Marginals<Nx, Nu>& out) {
   require_same_shape(dynamics, policy);
+  require_start(start, policy.nx());
   const int T = policy.steps();
   const int nx = tile::size<Nx>(policy.nx());
   const int nu = tile::size<Nu>(policy.nu());
   constexpr int Ny = joint_size<Nx, Nu>;
   const int ny = nx + nu;
-  require(rows(start.mu) == nx && rows(start.Sigma) == nx && cols(start.Sigma) == nx,
-          "the initial state has mu of {} and Sigma of {}x{}, expected {}", rows(start.mu),
-          rows(start.Sigma), cols(start.Sigma), nx);
   if (out.mu.steps() != T || out.mu.rows() != ny || out.Sxu.cols() != nu) {
     out = Marginals<Nx, Nu>(T, nx, nu);
   }
@@ -101,7 +107,7 @@ void forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
       for (int i = 0; i < nx; ++i) out.F(i, j) = F(i, j);
     }
     tile::full<Nx, 1>(nx, 1, out.m, tile::input(dynamics.f[t]), tile::times(out.F, tile::input(mu), ny));
-    tile::full<Ny, Nx>(ny, nx, out.SF, tile::zero, tile::times(tile::input(Sigma), tile::input(F), ny));
+    tile::full<Ny, Nx>(ny, nx, out.SF, tile::zero, tile::times(tile::input(Sigma), tile::input_transposed(F), ny));
     tile::lower<Nx>(nx, out.next, tile::input(dynamics.W[t]), tile::times(out.F, out.SF, ny));
     auto next_mu = out.mu[t + 1];
     auto next_Sigma = out.Sigma[t + 1];
@@ -118,6 +124,85 @@ template <int Nx, int Nu>
                                                   const InitialState<Nx>& start) {
   Marginals<Nx, Nu> out;
   forward_marginals(dynamics, policy, start, out);
+  return out;
+}
+
+/// Gaussian marginals of x_t alone, t = 0..T-1: all that a per-step constraint needs.
+template <int Nx = Dynamic, int Nu = Dynamic>
+struct StateMarginals {
+  static constexpr int Ny = joint_size<Nx, Nu>;
+
+  Sequence<Nx> mu;         ///< nx
+  Sequence<Nx, Nx> Sigma;  ///< nx x nx
+
+  // Scratch of state_marginals.
+  Panel<Nx, Nx> S;   ///< Sigma_t, lower triangle
+  Panel<Nx, Ny> F;   ///< F_t by columns
+  Panel<Nx, Nx> A;   ///< closed loop f_x + f_u K
+  Panel<Nx, Nx> AS;  ///< A Sigma_t
+  Panel<Nx, Nu> B;   ///< f_u L
+  Panel<Nx, 1> m;
+
+  StateMarginals() = default;
+  StateMarginals(int steps, int nx, int nu)
+      : mu(steps, nx),
+        Sigma(steps, nx, nx),
+        S(nx, nx),
+        F(nx, nx + nu),
+        A(nx, nx),
+        AS(nx, nx),
+        B(nx, nu),
+        m(nx, 1) {}
+};
+
+/// The states' part of forward_marginals, by the closed loop A = f_x + f_u K:
+///   mu' = A mu + f_u k + f,  Sigma' = A Sigma A' + f_u L L' f_u' + W.
+/// Writes into `out`, which is resized if needed; does not allocate if it has the right shape.
+template <int Nx, int Nu>
+void state_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
+                     const LinearGaussianPolicy<Nx, Nu>& policy, const InitialState<Nx>& start,
+                     StateMarginals<Nx, Nu>& out) {
+  require_same_shape(dynamics, policy);
+  require_start(start, policy.nx());
+  const int T = policy.steps();
+  const int nx = tile::size<Nx>(policy.nx());
+  const int nu = tile::size<Nu>(policy.nu());
+  if (out.mu.steps() != T || out.mu.rows() != nx || out.B.cols() != nu) {
+    out = StateMarginals<Nx, Nu>(T, nx, nu);
+  }
+  out.mu[0] = start.mu;
+  out.Sigma[0] = start.Sigma;
+  out.S.matrix() = start.Sigma;
+  for (int t = 0; t + 1 < T; ++t) {
+    const auto F = dynamics.F[t];
+    for (int j = 0; j < nx + nu; ++j) {
+      for (int i = 0; i < nx; ++i) out.F(i, j) = F(i, j);
+    }
+    const tile::Input f_u = out.F.at(0, nx);
+    tile::full<Nx, Nx>(nx, nx, out.A, out.F, tile::times(f_u, tile::input(policy.K[t]), nu));
+    tile::full<Nx, Nu>(nx, nu, out.B, tile::zero, tile::times(f_u, tile::input(policy.L[t]), nu));
+    tile::full<Nx, 1>(nx, 1, out.m, tile::input(dynamics.f[t]),
+                      tile::times(f_u, tile::input(policy.k[t]), nu),
+                      tile::times(out.A, tile::input(out.mu[t]), nx));
+    tile::full<Nx, Nx>(nx, nx, out.AS, tile::zero, tile::times_symmetric(out.A, out.S, nx));
+    tile::lower<Nx>(nx, out.S, tile::input(dynamics.W[t]),
+                    tile::times_transposed(out.AS, out.A, nx),
+                    tile::times_transposed(out.B, out.B, nu));
+    auto mu = out.mu[t + 1];
+    auto Sigma = out.Sigma[t + 1];
+    for (int j = 0; j < nx; ++j) {
+      mu(j) = out.m(j);
+      for (int i = j; i < nx; ++i) Sigma(i, j) = Sigma(j, i) = out.S(i, j);
+    }
+  }
+}
+
+template <int Nx, int Nu>
+[[nodiscard]] StateMarginals<Nx, Nu> state_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
+                                                     const LinearGaussianPolicy<Nx, Nu>& policy,
+                                                     const InitialState<Nx>& start) {
+  StateMarginals<Nx, Nu> out;
+  state_marginals(dynamics, policy, start, out);
   return out;
 }
 
@@ -142,6 +227,8 @@ template <int Nx, int Nu>
 extern template void forward_marginals(const LinearGaussianDynamics<>&,
                                        const LinearGaussianPolicy<>&, const InitialState<>&,
                                        Marginals<>&);
+extern template void state_marginals(const LinearGaussianDynamics<>&, const LinearGaussianPolicy<>&,
+                                     const InitialState<>&, StateMarginals<>&);
 extern template VectorX expected_costs(const QuadraticCost<>&, const Marginals<>&);
 
 }  // namespace pilqr

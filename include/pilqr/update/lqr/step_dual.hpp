@@ -36,31 +36,56 @@ struct StepKl {
 
   /// KL at eta = lower_bound + excess, excess > 0; its derivative with respect to eta on request.
   [[nodiscard]] double at(double excess, double* derivative = nullptr) const {
-    const double bound = lower_bound();
+    return at(lower_bound(), excess, derivative);
+  }
+
+  /// The same with the lower bound at hand.
+  [[nodiscard]] double at(double bound, double excess, double* derivative) const {
     const double eta = bound + excess;
+    const double inverse_eta = 1.0 / eta;
     double kl = 0.0;
     double slope = 0.0;
+    double product = 1.0;  // of the p / eta whose logarithms are wanted
+    int floored = 0;
     for (Eigen::Index i = 0; i < lambda.size(); ++i) {
       const double p = (lambda(i) + bound) + excess;  // eta + lambda, without cancellation
-      kl += m(i) / p / p;
-      slope -= 2.0 * m(i) / p / p / p;
-      if (eta / p < min_variance_ratio) {
-        kl += min_variance_ratio - 1.0 - std::log(min_variance_ratio);
-      } else {
-        kl += variance_term(lambda(i) / eta, p / eta);
-        slope -= lambda(i) / p * (lambda(i) / p) / eta;
+      const double inverse = 1.0 / p;
+      const double squared = m(i) * inverse * inverse;
+      kl += squared;
+      slope -= 2.0 * squared * inverse;
+      if (eta * inverse < min_variance_ratio) {
+        ++floored;
+        continue;
       }
+      const double x = lambda(i) * inverse_eta;
+      const double shrinkage = lambda(i) * inverse;  // x / (1 + x)
+      slope -= shrinkage * shrinkage * inverse_eta;
+      if (std::abs(x) < series_below) {
+        kl += series(x);
+        continue;
+      }
+      kl -= shrinkage;
+      product *= p * inverse_eta;
+      if (!(product > 1e-150 && product < 1e150)) {
+        kl += std::log(product);
+        product = 1.0;
+      }
+    }
+    kl += std::log(product);
+    if (floored > 0) {
+      kl += floored * (min_variance_ratio - 1.0 - std::log(min_variance_ratio));
     }
     if (derivative != nullptr) *derivative = 0.5 * slope;
     return 0.5 * kl;
   }
 
  private:
-  /// log(1 + x) - x / (1 + x); the series where that would cancel.
-  static double variance_term(double x, double one_plus_x) {
-    if (std::abs(x) > 1e-2) return std::log(one_plus_x) - x / one_plus_x;
+  static constexpr double series_below = 0.03;
+
+  /// log(1 + x) - x / (1 + x) = sum_n (-1)^n (n-1)/n x^n where the difference would cancel.
+  static double series(double x) {
     double term = 0.0;
-    for (int n = 9; n >= 2; --n) term = x * (static_cast<double>(n - 1) / n - term);
+    for (int n = 12; n >= 2; --n) term = x * (static_cast<double>(n - 1) / n - term);
     return x * term;
   }
 };
@@ -77,8 +102,10 @@ struct DualRoot {
 /// Solves KL(eta) = kl_step by safeguarded Newton iteration on log KL over log excess, to rounding.
 /// A KL that never reaches kl_step is satisfied, not unconverged: the dual then sits at `min_dual`
 /// above the lower bound, or at the rounding level of the problem if that is larger.
+/// @param guess an excess to start from, for example that of the step before; 0: none.
 template <int Nu>
-[[nodiscard]] DualRoot solve_step_dual(const StepKl<Nu>& kl, double kl_step, double min_dual) {
+[[nodiscard]] DualRoot solve_step_dual(const StepKl<Nu>& kl, double kl_step, double min_dual,
+                                       double guess = 0.0) {
   const double bound = kl.lower_bound();
   const double scale = std::max(kl.lambda.cwiseAbs().maxCoeff(), std::sqrt(kl.m.maxCoeff()));
   if (!std::isfinite(scale) || !kl.m.allFinite() || !kl.lambda.allFinite()) {
@@ -86,38 +113,47 @@ template <int Nu>
   }
   const double floor =
       std::max({min_dual, 1e-14 * scale, std::numeric_limits<double>::min() * 1e8});
-  const auto result = [&](double log_excess, double value, bool active) {
-    const double excess = std::exp(log_excess);
-    return DualRoot{bound + excess, excess, value, active, true};
-  };
   double low = std::log(floor);
-  const double kl_at_floor = kl.at(std::exp(low));
-  if (kl_at_floor <= kl_step) return result(low, kl_at_floor, false);
-
+  double high = std::numeric_limits<double>::infinity();
+  bool low_is_below = false;  // KL > kl_step at low is known
   // Beyond the scale KL falls like (scale / eta)^2.
-  double high =
-      std::max(low + 1.0,
-               std::log(scale) + 0.5 * std::log(static_cast<double>(kl.m.size()) / kl_step) + 1.0);
-  constexpr int max_doublings = 400;  // beyond the range of double
-  for (int i = 0; i < max_doublings && kl.at(std::exp(high)) > kl_step; ++i) high += 2.0;
-
+  double s = guess > floor
+                 ? std::log(guess)
+                 : std::max(low + 1.0, std::log(scale) + 0.5 * std::log(static_cast<double>(
+                                                                            kl.m.size()) /
+                                                                        kl_step));
   const double target = std::log(kl_step);
-  double s = 0.5 * (low + high);
+  double excess = 0.0;
   double value = 0.0;
-  constexpr int max_iterations = 200;  // bisection alone needs about 60
-  for (int iteration = 0; iteration < max_iterations; ++iteration) {
+  constexpr int max_iterations = 300;  // a handful are normal; bisection alone needs about 60
+  for (int iteration = 1; iteration <= max_iterations; ++iteration) {
     double slope = 0.0;
-    const double excess = std::exp(s);
-    value = kl.at(excess, &slope);
+    excess = std::exp(s);
+    value = kl.at(bound, excess, &slope);
     const double error = std::log(value) - target;
     if (std::abs(error) < 4e-16) break;
-    (error > 0.0 ? low : high) = s;
+    if (error > 0.0) {
+      low = s;
+      low_is_below = true;
+    } else {
+      high = s;
+    }
     double next = s - error * value / (slope * excess);
-    if (!(next > low && next < high)) next = 0.5 * (low + high);
+    if (!low_is_below && error < 0.0 && !(next > low && next < s)) {
+      const double at_floor = kl.at(bound, floor, nullptr);
+      if (at_floor <= kl_step) return {bound + floor, floor, at_floor, false, true};
+      low_is_below = true;
+    }
+    constexpr double leap = 20.0;  // in log excess
+    if (!std::isfinite(high)) {
+      if (!(next < s + leap)) next = s + leap;
+    } else if (!(next > low && next < high) || iteration % 8 == 0) {
+      next = 0.5 * (low + high);
+    }
     if (next == s || high - low < 1e-16 * std::abs(s)) break;
     s = next;
   }
-  return result(s, value, true);
+  return {bound + excess, excess, value, true, true};
 }
 
 }  // namespace pilqr

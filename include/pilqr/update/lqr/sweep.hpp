@@ -44,8 +44,10 @@ struct SweepWorkspace {
         BS(nx, nu),
         QuuK(nx, nu),
         A(nu, nu),
+        Lt(nu, nu),
         S(nu, nu),
         U(nu, nu),
+        eigen(nu, 3),
         kl{Vector<Nu>(nu), Vector<Nu>(nu), 0.0} {}
 
   /// Not finite if an entry of V or v is not; the sum of them.
@@ -86,8 +88,10 @@ struct SweepWorkspace {
   Panel<Nx, Nu> BS;    ///< Sigma_xx B
   Panel<Nx, Nu> QuuK;  ///< (Quu K + Qux)' of the new policy
   Panel<Nu, Nu> A;     ///< L_ref U: the columns diagonalise Quu relative to Sigma_ref
-  Matrix<Nu, Nu> S;    ///< L_ref' Quu L_ref
-  Matrix<Nu, Nu> U;    ///< and its eigenvectors
+  Panel<Nu, Nu> Lt;    ///< L_ref'
+  Panel<Nu, Nu> S;     ///< L_ref' Quu L_ref
+  Panel<Nu, Nu> U;     ///< and its eigenvectors
+  Panel<Nu, 3> eigen;
   StepKl<Nu> kl;
 };
 
@@ -145,7 +149,7 @@ PILQR_ALWAYS_INLINE void state_action_value(const LinearGaussianDynamics<Nx, Nu>
     tile::full<Ny, 1>(ny, 1, ws.q, c);
     return;
   }
-  const tile::Input Ft = tile::input(dynamics.F[t]);
+  const tile::Input Ft = tile::input_transposed(dynamics.F[t]);
   const double* f = dynamics.f[t].data();
   for (int i = 0; i < nx; ++i) ws.f1(i) = f[i];
   ws.f1(nx) = 1.0;
@@ -163,7 +167,7 @@ PILQR_ALWAYS_INLINE void value_hessian(const LinearGaussianDynamics<Nx, Nu>& dyn
   if (t + 1 == dynamics.steps()) {
     tile::lower<Nx>(nx, ws.V, C, terms...);
   } else {
-    const tile::Input Ft = tile::input(dynamics.F[t]);
+    const tile::Input Ft = tile::input_transposed(dynamics.F[t]);
     tile::lower<Nx>(nx, ws.V, C, tile::times_transposed(ws.W, Ft, nx), terms...);
   }
 }

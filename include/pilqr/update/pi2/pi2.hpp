@@ -6,6 +6,7 @@
 
 #include "pilqr/core/check.hpp"
 #include "pilqr/core/linalg.hpp"
+#include "pilqr/core/panel.hpp"
 #include "pilqr/core/types.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/update/pi2/temperature.hpp"
@@ -91,7 +92,9 @@ template <int Nx, int Nu>
   Vector<Nu> shift(nu);         // change of k in the coordinates of xi
   Matrix<Nu, Dynamic> deviation(nu, N);
   Matrix<Nu, Nu> scatter(nu, nu);
-  Matrix<Nu, Nu> U(nu, nu);
+  Panel<Nu, Nu> S(nu, nu);
+  Panel<Nu, Nu> U(nu, nu);
+  Panel<Nu, 3> work(nu, 3);
   Vector<Nu> eigenvalues(nu);
   for (int t = 0; t < T; ++t) {
     auto w = result.weights.col(t);
@@ -136,16 +139,17 @@ template <int Nx, int Nu>
     scatter *= n_eff / (n_eff + options.shrinkage);
     scatter.diagonal().array() += options.shrinkage / (n_eff + options.shrinkage);
     symmetrize(scatter);
-    if (!jacobi_eigen_in_place(scatter, U, eigenvalues)) {
+    S.matrix() = scatter;
+    if (!symmetric_eigen<Nu>(nu, S, U, eigenvalues.data(), work)) {
       result.failure = {.kind = FailureKind::non_finite_update,
                         .step = t,
-                        .value = eigenvalues.sum(),
+                        .value = scatter.sum(),
                         .detail = "scatter of the weighted samples"};
       return result;
     }
     eigenvalues = eigenvalues.cwiseMax(options.min_variance_ratio);
     result.variance_ratio(t) = std::exp(eigenvalues.array().log().mean());
-    scatter = L * U * eigenvalues.cwiseSqrt().asDiagonal();
+    scatter = L * U.matrix() * eigenvalues.cwiseSqrt().asDiagonal();
     lower_factor_in_place(scatter);
     L = scatter;
   }

@@ -44,15 +44,15 @@ Divergence divergence(const ConstVectorRef& S, double offset, double range, doub
   double sum = 0.0;
   double first = 0.0;
   double second = 0.0;
-  double log_mean =
-      0.0;  // log of mean exp(-x), by expm1 so that nearly uniform weights keep digits
+  double log_mean = 0.0;  // log of mean exp(-x); expm1 keeps the digits of nearly uniform weights
   for (Eigen::Index i = 0; i < S.size(); ++i) {
     const double x = (S(i) - offset) / temperature;
-    const double w = std::exp(-x);
+    const double change = std::expm1(-x);
+    const double w = 1.0 + change;
     sum += w;
     first += w * x;
     second += w * x * x;
-    log_mean += std::expm1(-x);
+    log_mean += change;
   }
   log_mean = std::log1p(log_mean / static_cast<double>(S.size()));
   const double mean = first / sum;

@@ -81,6 +81,15 @@ template <int N>
   return true;
 }
 
+/// Replaces the lower triangle of the symmetric n x n panel A by that of its Cholesky factor L, in
+/// blocks of tiles. False, with A's contents lost, if a pivot is not above `least_pivot` times its
+/// entry of A, or is not finite.
+[[nodiscard]] bool cholesky_in_place(int n, tile::Output A, double least_pivot);
+
+/// X <- X L'^-1 and X <- X L^-1 for an m x n panel X and a lower triangular L, n x n.
+void solve_transposed_from_right(int m, int n, tile::Output X, tile::Input L);
+void solve_from_right(int m, int n, tile::Output X, tile::Input L);
+
 /// log det(L L') from the lower Cholesky factor.
 template <class Derived>
 double log_determinant_from_cholesky(const Eigen::MatrixBase<Derived>& L) {

@@ -39,6 +39,7 @@ template <int Nx, int Nu, Cost Term>
   Vector<Nu> u(nu);
   Vector<joint_size<Nx, Nu>> y(nx + nu);
   Vector<joint_size<Nx, Nu>> Hy(nx + nu);
+  const int ny = nx + nu;
   const double share = 1.0 / N;
   for (int t = 0; t < T; ++t) {
     auto C = fit.cost.C[t];
@@ -50,7 +51,22 @@ template <int Nx, int Nu, Cost Term>
       y.tail(nu) = u;
       e.set_zero();
       cost.expand(t, x, u, 1.0, e);
-      if (!std::isfinite(e.value) || !e.gradient.allFinite() || !e.hessian.allFinite()) {
+      // One pass over the Hessian: C += H / N, H y, and a sum that is finite only if H is.
+      double sum = e.value + e.gradient.sum();
+      Hy.setZero();
+      for (int j = 0; j < ny; ++j) {
+        const double* h = e.hessian.data() + Eigen::Index{j} * ny;
+        double* mean = C.data() + Eigen::Index{j} * ny;
+        double* product = Hy.data();
+        const double yj = y(j);
+        for (int k = 0; k < ny; ++k) {
+          mean[k] += share * h[k];
+          product[k] += h[k] * yj;
+        }
+      }
+      sum += Hy.sum();
+      if (!std::isfinite(sum) && !(std::isfinite(e.value) && e.gradient.allFinite() &&
+                                   e.hessian.allFinite())) {
         fit.failure = {.kind = FailureKind::non_finite_cost,
                        .sample = i,
                        .step = t,
@@ -58,8 +74,6 @@ template <int Nx, int Nu, Cost Term>
                        .detail = "value, gradient or Hessian of the cost's expansion"};
         return fit;
       }
-      Hy.noalias() = e.hessian * y;
-      C += share * e.hessian;
       c += share * (e.gradient - Hy);
       fit.cost.c0(t) += share * (e.value - e.gradient.dot(y) + 0.5 * Hy.dot(y));
     }

@@ -2,14 +2,17 @@
 /// Line 3 of PILQR17 Algorithm 1: TVLG dynamics from samples.
 
 #include <cmath>
+#include <concepts>
 
 #include "pilqr/core/check.hpp"
 #include "pilqr/fit/regression.hpp"
+#include "pilqr/fit/ridge_regression.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/model/rollout.hpp"
 
 namespace pilqr {
 
+/// How the regression is kept well-posed.
 struct DynamicsFitOptions {
   /// Added to the diagonal of the covariance of [x; u], squared units of x and u. Keeps the
   /// regression well-posed with fewer samples than nx + nu; raise it if the fit is reported
@@ -46,24 +49,41 @@ template <int Nx, int Nu, class Prior = NoPrior>
   const int nx = rollouts.nx();
   const int nu = rollouts.nu();
   DynamicsFit<Nx, Nu> fit{LinearGaussianDynamics<Nx, Nu>(T, nx, nu), {}};
-  Regression regression(nx + nu, nx, rollouts.samples());
-  Matrix<Nx, joint_size<Nx, Nu>> F(nx, nx + nu);
-  Vector<Nx> f(nx);
-  Matrix<Nx, Nx> W(nx, nx);
-  for (int t = 0; t + 1 < T; ++t) {
-    regression.z.topRows(nx) = rollouts.x[t];
-    regression.z.middleRows(nx, nu) = rollouts.u[t];
-    regression.z.bottomRows(nx) = rollouts.x[t + 1];
-    if (!regression.solve(t, options.ridge, prior, F, f, W)) {
-      fit.failure = {.kind = FailureKind::singular_fit,
-                     .step = t,
-                     .value = options.ridge,
-                     .detail = "covariance of [x; u] is singular with this ridge, or not finite"};
-      return fit;
+  const auto failed = [&](int t) {
+    fit.failure = {.kind = FailureKind::singular_fit,
+                   .step = t,
+                   .value = options.ridge,
+                   .detail = "covariance of [x; u] is singular with this ridge, or not finite"};
+    return fit;
+  };
+  if constexpr (std::same_as<Prior, NoPrior>) {
+    RidgeRegression regression(nx + nu, nx, rollouts.samples());
+    for (int t = 0; t + 1 < T; ++t) {
+      regression.z1.matrix().topRows(nx) = rollouts.x[t];
+      regression.z1.matrix().bottomRows(nu) = rollouts.u[t];
+      regression.z2.matrix() = rollouts.x[t + 1];
+      if (!regression.solve(options.ridge)) return failed(t);
+      fit.dynamics.F[t] = regression.Ft.matrix().transpose();
+      fit.dynamics.f[t] = regression.f.matrix();
+      auto W = fit.dynamics.W[t];
+      for (int j = 0; j < nx; ++j) {
+        for (int i = j; i < nx; ++i) W(i, j) = W(j, i) = regression.W(i, j);
+      }
     }
-    fit.dynamics.F[t] = F;
-    fit.dynamics.f[t] = f;
-    fit.dynamics.W[t] = W;
+  } else {
+    Regression regression(nx + nu, nx, rollouts.samples());
+    Matrix<Nx, joint_size<Nx, Nu>> F(nx, nx + nu);
+    Vector<Nx> f(nx);
+    Matrix<Nx, Nx> W(nx, nx);
+    for (int t = 0; t + 1 < T; ++t) {
+      regression.z.topRows(nx) = rollouts.x[t];
+      regression.z.middleRows(nx, nu) = rollouts.u[t];
+      regression.z.bottomRows(nx) = rollouts.x[t + 1];
+      if (!regression.solve(t, options.ridge, prior, F, f, W)) return failed(t);
+      fit.dynamics.F[t] = F;
+      fit.dynamics.f[t] = f;
+      fit.dynamics.W[t] = W;
+    }
   }
   return fit;
 }

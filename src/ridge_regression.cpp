@@ -66,8 +66,7 @@ bool RidgeRegression::solve_by_points(double ridge) {
   if (!cholesky_in_place(samples_, G_, least_pivot)) return false;
   solve_transposed_from_right(n1_, samples_, z1, G_);
   solve_transposed_from_right(n2_, samples_, z2, G_);
-  tile::full<Dynamic, Dynamic>(n1_, n2_, Ft, tile::zero,
-                               tile::times_transposed(z1, z2, samples_));
+  tile::full<Dynamic, Dynamic>(n1_, n2_, Ft, tile::zero, tile::times_transposed(z1, z2, samples_));
   tile::lower<Dynamic>(n2_, W, tile::zero, tile::times_transposed(z2, z2, samples_));
   W.matrix() *= ridge;
   return true;

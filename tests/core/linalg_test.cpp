@@ -94,8 +94,8 @@ TEST(SymmetricEigen, RepeatedEigenvaluesAndSpecialMatrices) {
     const Decomposition d = decompose(A);
     EXPECT_LT((d.U * d.lambda.asDiagonal() * d.U.transpose() - A).norm(), 1e-13 * A.norm());
   }
-  for (const double bad : {std::numeric_limits<double>::quiet_NaN(),
-                           std::numeric_limits<double>::infinity()}) {
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     MatrixX A = MatrixX::Identity(3, 3);
     A(2, 1) = bad;
     EXPECT_FALSE(decompose(A).ok);

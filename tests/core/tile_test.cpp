@@ -36,16 +36,17 @@ void check_full(int m, int n, int depth) {
   const auto left = A.matrix().leftCols(depth);
   Panel<> out = random_panel(random, m, n);
 
-  tile::full<Dynamic, Dynamic>(m, n, out, init, tile::times(A, B, depth), tile::minus_times_transposed(A, Bt, depth));
+  tile::full<Dynamic, Dynamic>(m, n, out, init, tile::times(A, B, depth),
+                               tile::minus_times_transposed(A, Bt, depth));
   const MatrixX expected = init.matrix() + left * B.matrix().topRows(depth) -
                            left * Bt.matrix().leftCols(depth).transpose();
   EXPECT_LT(deviation(out.matrix(), expected), 1e-13) << m << " " << n << " " << depth;
   tile::plain::full<Dynamic, Dynamic>(m, n, out, init, tile::times(A, B, depth),
-                    tile::minus_times_transposed(A, Bt, depth));
+                                      tile::minus_times_transposed(A, Bt, depth));
   EXPECT_LT(deviation(out.matrix(), expected), 1e-13) << m << " " << n << " " << depth;
 
   tile::full<Dynamic, Dynamic>(m, n, out, tile::zero, tile::minus_times(A, B, depth),
-             tile::times_transposed(A, Bt, depth));
+                               tile::times_transposed(A, Bt, depth));
   EXPECT_LT(deviation(out.matrix(), init.matrix() - expected), 1e-13);
   tile::full<Dynamic, Dynamic>(m, n, out, init);
   EXPECT_EQ(out.matrix(), init.matrix());
@@ -92,7 +93,8 @@ TEST(Tile, LowerAndSymmetricForEverySize) {
       GV << G.matrix() * expected, G.matrix() * v;
       tile::full<Dynamic, Dynamic>(m, n + 1, W, tile::zero, tile::times_symmetric(G, V, n));
       EXPECT_LT(deviation(W.matrix(), GV), 1e-12) << n;
-      tile::plain::full<Dynamic, Dynamic>(m, n + 1, W, tile::zero, tile::times_symmetric(G, plain, n));
+      tile::plain::full<Dynamic, Dynamic>(m, n + 1, W, tile::zero,
+                                          tile::times_symmetric(G, plain, n));
       EXPECT_LT(deviation(W.matrix(), GV), 1e-12) << n;
     }
   }

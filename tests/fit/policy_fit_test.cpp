@@ -99,8 +99,10 @@ TYPED_TEST(PolicyFitGolden, CostsOfTheKlConstraint) {
     for (int t = 0; t < cost.steps(); ++t) {
       add_reference_cost(cost, fit.policy, t, scale, eta * scale, ws);
       const auto at = static_cast<std::size_t>(t);
-      EXPECT_TRUE(close(ws.C.matrix(), golden::matrix(expected.at("fCm").at(at)), 1e-9)) << key << " " << t;
-      EXPECT_TRUE(close(ws.c.matrix(), golden::vector(expected.at("fcv").at(at)), 1e-9)) << key << " " << t;
+      EXPECT_TRUE(close(ws.C.matrix(), golden::matrix(expected.at("fCm").at(at)), 1e-9))
+          << key << " " << t;
+      EXPECT_TRUE(close(ws.c.matrix(), golden::vector(expected.at("fcv").at(at)), 1e-9))
+          << key << " " << t;
     }
   }
 }

@@ -118,8 +118,8 @@ inline ::testing::AssertionResult close(double actual, double expected, double t
 
 template <int R, int C, int O, int R2, int C2, int O2>
 ::testing::AssertionResult close(const Sequence<R, C, O>& actual,
-                                 const Sequence<R2, C2, O2>& expected,
-                                 double tolerance, double floor = 1e-300) {
+                                 const Sequence<R2, C2, O2>& expected, double tolerance,
+                                 double floor = 1e-300) {
   if (actual.steps() != expected.steps()) {
     return ::testing::AssertionFailure()
            << actual.steps() << " steps, expected " << expected.steps();

@@ -45,10 +45,9 @@ void check_sweeps(int nx, int nu) {
     LinearGaussianPolicy<Nx, Nu> out(T, nx, nu);
     VectorX dual(T);
     VectorX kl(T);
-    EXPECT_EQ(
-        allocations_of([&] { forward_marginals(p.dynamics, p.reference, p.start, all); }), 0);
-    EXPECT_EQ(
-        allocations_of([&] { state_marginals(p.dynamics, p.reference, p.start, marginals); }), 0);
+    EXPECT_EQ(allocations_of([&] { forward_marginals(p.dynamics, p.reference, p.start, all); }), 0);
+    EXPECT_EQ(allocations_of([&] { state_marginals(p.dynamics, p.reference, p.start, marginals); }),
+              0);
     for (const double floor : {0.0, 0.8}) {
       ws.kl.min_variance_ratio = floor;
       EXPECT_EQ(allocations_of([&] {

@@ -52,8 +52,8 @@ template <class Derived>
 template <int N>
 [[nodiscard]] PILQR_ALWAYS_INLINE bool inverse_cholesky(int size, tile::Input A, tile::Output L,
                                                         tile::Output scratch) {
-  // With J the exchange of the order: J A J = C C', and L = J C^-T J is lower triangular. Columns of
-  // [J A J; I] are combined until the upper half is C; the lower half is then C^-T.
+  // With J the exchange of the order: J A J = C C', and L = J C^-T J is lower triangular. Columns
+  // of [J A J; I] are combined until the upper half is C; the lower half is then C^-T.
   const int n = tile::size<N>(size);
   const int half = tile::padded(n);
   for (int j = 0; j < n; ++j) {
@@ -96,10 +96,10 @@ double log_determinant_from_cholesky(const Eigen::MatrixBase<Derived>& L) {
   return 2.0 * L.diagonal().array().log().sum();
 }
 
-/// Eigen-decomposition A = U diag(lambda) U' of a symmetric n x n matrix: Householder reflections to
-/// tridiagonal form, then implicit QL steps (Golub & Van Loan, section 8.3). A and U are padded
-/// panels; A is destroyed. lambda (n entries) is unordered; `work` has padded(n) rows and 3 columns.
-/// Does not allocate. False if A holds NaN or infinity.
+/// Eigen-decomposition A = U diag(lambda) U' of a symmetric n x n matrix: Householder reflections
+/// to tridiagonal form, then implicit QL steps (Golub & Van Loan, section 8.3). A and U are padded
+/// panels; A is destroyed. lambda (n entries) is unordered; `work` has padded(n) rows and 3
+/// columns. Does not allocate. False if A holds NaN or infinity.
 template <int N>
 [[nodiscard]] bool symmetric_eigen(int size, tile::Output A, tile::Output U, double* lambda,
                                    tile::Output work) {
@@ -156,7 +156,8 @@ template <int N>
   for (int l = 0; l < n; ++l) {
     for (int step = 0; step < max_steps; ++step) {
       int m = l;
-      while (m + 1 < n && std::abs(e[m]) > epsilon * (std::abs(lambda[m]) + std::abs(lambda[m + 1])))
+      while (m + 1 < n &&
+             std::abs(e[m]) > epsilon * (std::abs(lambda[m]) + std::abs(lambda[m + 1])))
         ++m;
       if (m == l) break;
       double g = 0.5 * (lambda[l + 1] - lambda[l]) / e[l];

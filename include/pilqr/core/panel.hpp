@@ -1,6 +1,8 @@
 #pragma once
 /// Buffers for tiles.
 
+#include <type_traits>
+
 #include "pilqr/core/tile.hpp"
 #include "pilqr/core/types.hpp"
 
@@ -24,9 +26,7 @@ class Panel {
   [[nodiscard]] PILQR_ALWAYS_INLINE const double* data() const { return data_.data(); }
 
   PILQR_ALWAYS_INLINE double& operator()(int i, int j = 0) { return data()[i + j * stride()]; }
-  PILQR_ALWAYS_INLINE double operator()(int i, int j = 0) const {
-    return data()[i + j * stride()];
-  }
+  PILQR_ALWAYS_INLINE double operator()(int i, int j = 0) const { return data()[i + j * stride()]; }
 
   /// From row i and column j on.
   [[nodiscard]] PILQR_ALWAYS_INLINE tile::Input at(int i, int j) const {
@@ -38,15 +38,19 @@ class Panel {
   }
 
   [[nodiscard]] auto matrix() {
-    return Eigen::Map<Matrix<Rows, Cols>, 0, Eigen::OuterStride<>>(data(), rows_, cols_,
-                                                                   Eigen::OuterStride<>(stride()));
+    return Map<Matrix<Rows, Cols>>(data(), rows_, cols_, MapStride(stride()));
   }
   [[nodiscard]] auto matrix() const {
-    return Eigen::Map<const Matrix<Rows, Cols>, 0, Eigen::OuterStride<>>(
-        data(), rows_, cols_, Eigen::OuterStride<>(stride()));
+    return Map<const Matrix<Rows, Cols>>(data(), rows_, cols_, MapStride(stride()));
   }
 
  private:
+  /// Eigen stores a single row by rows: its inner stride leads from column to column.
+  using MapStride =
+      std::conditional_t<Rows == 1 && Cols != 1, Eigen::InnerStride<>, Eigen::OuterStride<>>;
+  template <class M>
+  using Map = Eigen::Map<M, 0, MapStride>;
+
   int rows_ = 0;
   int cols_ = 0;
   VectorX data_;

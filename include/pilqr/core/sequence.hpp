@@ -18,9 +18,8 @@ template <int Rows, int Cols = 1, int Order = Eigen::ColMajor>
 class Sequence {
  public:
   /// Eigen knows a single row by rows only.
-  using Element =
-      Eigen::Matrix<double, Rows, Cols,
-                    Rows == 1 && Cols != 1 ? static_cast<int>(Eigen::RowMajor) : Order>;
+  using Element = Eigen::Matrix<double, Rows, Cols,
+                                Rows == 1 && Cols != 1 ? static_cast<int>(Eigen::RowMajor) : Order>;
   using Map = Eigen::Map<Element>;
   using ConstMap = Eigen::Map<const Element>;
 

@@ -1,15 +1,15 @@
 #pragma once
 /// Register tiles: the one kernel behind the sweeps, the marginals and the regression.
 ///
-/// All of them are sums of products  out(i, j) = init(i, j) +- sum_k a(i, k) b(j, k)  of a few dozen
-/// rows. A matrix library spends more time on packing such operands than on arithmetic. Here a tile
-/// of R vectors x C columns of `out` stays in registers while k runs over all products, with one
-/// load and one store: `a` is read a vector of rows at a time, numbers of `b` are broadcast.
+/// All of them are sums of products  out(i, j) = init(i, j) +- sum_k a(i, k) b(j, k)  of a few
+/// dozen rows. A matrix library spends more time on packing such operands than on arithmetic. Here
+/// a tile of R vectors x C columns of `out` stays in registers while k runs over all products, with
+/// one load and one store: `a` is read a vector of rows at a time, numbers of `b` are broadcast.
 ///
 /// Rows are handled in whole vectors. `a` and `init` must be readable, and `out` writable, for
-/// `padded(rows)` rows of every column, as Panel and Sequence are; what stands there has no meaning.
-/// With PILQR_PLAIN_TILES, or on a compiler without vector extensions, `full` and `lower` are those
-/// of `plain`: the same sums by Eigen, column by column.
+/// `padded(rows)` rows of every column, as Panel and Sequence are; what stands there has no
+/// meaning. With PILQR_PLAIN_TILES, or on a compiler without vector extensions, `full` and `lower`
+/// are those of `plain`: the same sums by Eigen, column by column.
 
 #include "pilqr/core/types.hpp"
 
@@ -147,8 +147,8 @@ void full(int m, int n, Output out, Input init, const Terms&... terms) {
 template <int N, class... Terms>
 void lower(int n, Output out, Input init, const Terms&... terms) {
   for (int i = 0; i < n; i += group) {
-    plain::full<Dynamic, Dynamic>(n - i, n - i < group ? n - i : group, out.at(i, i),
-                                  init.at(i, i), terms.at(i, i)...);
+    plain::full<Dynamic, Dynamic>(n - i, n - i < group ? n - i : group, out.at(i, i), init.at(i, i),
+                                  terms.at(i, i)...);
   }
 }
 

@@ -65,8 +65,8 @@ template <int Nx, int Nu, Cost Term>
         }
       }
       sum += Hy.sum();
-      if (!std::isfinite(sum) && !(std::isfinite(e.value) && e.gradient.allFinite() &&
-                                   e.hessian.allFinite())) {
+      if (!std::isfinite(sum) &&
+          !(std::isfinite(e.value) && e.gradient.allFinite() && e.hessian.allFinite())) {
         fit.failure = {.kind = FailureKind::non_finite_cost,
                        .sample = i,
                        .step = t,

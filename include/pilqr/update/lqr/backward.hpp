@@ -120,7 +120,7 @@ template <int Nx, int Nu, class ChooseDual>
     tile::full<Nx, Nu>(nx, nu, ws.G, ws.Qu, tile::times(ws.K_ref, ws.Qu.at(nx, 0), nu));
     tile::full<Nx, Nu>(nx, nu, ws.B, tile::zero, tile::times(ws.G, ws.A, nu));
     tile::full<Nx, Nu>(nx, nu, ws.BS, tile::zero,
-               tile::times(tile::input(marginals.Sigma[t]), ws.B, nx));
+                       tile::times(tile::input(marginals.Sigma[t]), ws.B, nx));
     for (int i = 0; i < nu; ++i) {
       double g = ws.q(nx + i);
       for (int n = 0; n < nu; ++n) g += Quu(i, n) * reference.k[t](n);
@@ -161,8 +161,7 @@ template <int Nx, int Nu, class ChooseDual>
     tile::full<Nx, Nu>(nx, nu, ws.QuuK, ws.Qu, tile::times(ws.K_new, ws.Qu.at(nx, 0), nu));
     value_hessian(dynamics, t, C, ws, tile::times_transposed(ws.K_new, ws.QuuK, nu),
                   tile::times_transposed(ws.Qu, ws.K_new, nu));
-    value_gradient(ws, tile::times(ws.K_new, ws.q.at(nx, 0), nu),
-                   tile::times(ws.QuuK, ws.k, nu));
+    value_gradient(ws, tile::times(ws.K_new, ws.q.at(nx, 0), nu), tile::times(ws.QuuK, ws.k, nu));
   }
   const double sum = ws.value_sum();
   return std::isfinite(sum) ? SweepStatus{} : SweepStatus{0, sum};

@@ -92,9 +92,10 @@ void forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
     const tile::Input K = tile::input(policy.K[t]);
     const tile::Input L = tile::input(policy.L[t]);
     tile::full<Nu, 1>(nu, 1, out.m, tile::input(policy.k[t]), tile::times(K, tile::input(mu), nx));
-    tile::full<Nx, Nu>(nx, nu, out.Sxu, tile::zero, tile::times_transposed(tile::input(Sigma), K, nx));
+    tile::full<Nx, Nu>(nx, nu, out.Sxu, tile::zero,
+                       tile::times_transposed(tile::input(Sigma), K, nx));
     tile::lower<Nu>(nu, out.Suu, tile::zero, tile::times(K, out.Sxu, nx),
-                tile::times_transposed(L, L, nu));
+                    tile::times_transposed(L, L, nu));
     for (int j = 0; j < nu; ++j) {
       mu(nx + j) = out.m(j);
       for (int i = 0; i < nx; ++i) Sigma(i, nx + j) = Sigma(nx + j, i) = out.Sxu(i, j);
@@ -106,8 +107,10 @@ void forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
     for (int j = 0; j < ny; ++j) {
       for (int i = 0; i < nx; ++i) out.F(i, j) = F(i, j);
     }
-    tile::full<Nx, 1>(nx, 1, out.m, tile::input(dynamics.f[t]), tile::times(out.F, tile::input(mu), ny));
-    tile::full<Ny, Nx>(ny, nx, out.SF, tile::zero, tile::times(tile::input(Sigma), tile::input_transposed(F), ny));
+    tile::full<Nx, 1>(nx, 1, out.m, tile::input(dynamics.f[t]),
+                      tile::times(out.F, tile::input(mu), ny));
+    tile::full<Ny, Nx>(ny, nx, out.SF, tile::zero,
+                       tile::times(tile::input(Sigma), tile::input_transposed(F), ny));
     tile::lower<Nx>(nx, out.next, tile::input(dynamics.W[t]), tile::times(out.F, out.SF, ny));
     auto next_mu = out.mu[t + 1];
     auto next_Sigma = out.Sigma[t + 1];

@@ -117,11 +117,11 @@ template <int Nu>
   double high = std::numeric_limits<double>::infinity();
   bool low_is_below = false;  // KL > kl_step at low is known
   // Beyond the scale KL falls like (scale / eta)^2.
-  double s = guess > floor
-                 ? std::log(guess)
-                 : std::max(low + 1.0, std::log(scale) + 0.5 * std::log(static_cast<double>(
-                                                                            kl.m.size()) /
-                                                                        kl_step));
+  double s =
+      guess > floor
+          ? std::log(guess)
+          : std::max(low + 1.0,
+                     std::log(scale) + 0.5 * std::log(static_cast<double>(kl.m.size()) / kl_step));
   const double target = std::log(kl_step);
   double excess = 0.0;
   double value = 0.0;

@@ -340,19 +340,43 @@ TEST(LqrFlmPerStep, VarianceFloorHoldsAndTheMeanTakesTheStep) {
 }
 
 TEST(LqrFlmTotal, FindsTheSameDualFromAnyStart) {
-  const LqrProblem<> p(70, T, nx, nu);
-  const VectorX steps = VectorX::Constant(T, 0.1);
-  const auto expected =
-      lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, steps, total(1e-12));
-  for (const double start : {1e-300, 1e-8, 1e-3, 1e5, 1e16, 1e300}) {
-    const auto result =
-        lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, steps, total(1e-12), start);
-    ASSERT_TRUE(result.ok());
-    EXPECT_NEAR(result.kl_dual(0) / expected.kl_dual(0), 1.0, 1e-9) << start;
+  for (const bool convex : {true, false}) {  // if not, small duals have no policy at all
+    LqrProblem<> p(70, T, nx, nu);
+    if (!convex) p.make_indefinite(70);
+    const VectorX steps = VectorX::Constant(T, 0.1);
+    const auto expected =
+        lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, steps, total(1e-12));
+    ASSERT_TRUE(expected.ok()) << expected.failure.message();
+    for (const double start : {1e-300, 1e-8, 1e-3, 1e5, 1e16, 1e300}) {
+      SCOPED_TRACE(fmt::format("convex {}, start {}", convex, start));
+      const auto result =
+          lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, steps, total(1e-12), start);
+      ASSERT_TRUE(result.ok()) << result.failure.message();
+      EXPECT_NEAR(result.kl_dual(0) / expected.kl_dual(0), 1.0, 1e-9);
+    }
+    const auto warm = lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, steps, total(0.1),
+                                     expected.kl_dual(0));
+    EXPECT_EQ(warm.sweeps, 1);
   }
-  const auto warm = lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, steps, total(0.1),
-                                   expected.kl_dual(0));
-  EXPECT_EQ(warm.sweeps, 1);
+}
+
+/// With C_uu = -1 and K = k = 0, L = 1 there is a policy for duals above 1, of variance
+/// eta / (eta - 1): its divergence is (1 / (eta - 1) - log(eta / (eta - 1))) / 2.
+TEST(LqrFlmTotal, FindsTheDualOfAConcaveStepByHand) {
+  LqrProblem<> p(71, 1, 1, 1);
+  p.cost.C.set_zero();
+  p.cost.C[0](1, 1) = -1.0;
+  p.cost.c.set_zero();
+  p.reference.K.set_zero();
+  p.reference.k.set_zero();
+  p.reference.L[0](0, 0) = 1.0;
+  for (const double start : {1e-300, 1e-8, 0.5, 1.0, 2.0, 1e16}) {
+    const auto result = lqr_flm_update(p.dynamics, p.cost, p.reference, p.start,
+                                       VectorX::Constant(1, 0.5), total(1e-10), start);
+    ASSERT_TRUE(result.ok()) << start << ": " << result.failure.message();
+    const double eta = result.kl_dual(0);
+    EXPECT_NEAR(1.0 / (eta - 1.0) - std::log(eta / (eta - 1.0)), 1.0, 1e-9) << start;
+  }
 }
 
 TEST(LqrFlmTotal, ReportsAConstraintThatNoDualReaches) {

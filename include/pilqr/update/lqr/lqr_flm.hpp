@@ -132,11 +132,13 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
     return std::isnan(total) ? std::numeric_limits<double>::infinity() : total;
   };
 
-  // Bracket in log dual: KL > step at `low`, KL <= step at `high`.
+  // Bracket in log dual: KL > step at `low`, KL <= step at `high`, once such duals have been tried.
   const double floor = std::log(options.min_dual);
   const double ceiling = std::log(options.max_dual);
   double low = floor;
   double high = ceiling;
+  bool low_tried = false;
+  bool high_tried = false;
   double log_kl_low = std::numeric_limits<double>::infinity();
   double log_kl_high = -std::numeric_limits<double>::infinity();
   double s = std::clamp(std::log(initial_dual), floor, ceiling);
@@ -152,22 +154,25 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
         return result;
       }
       high = s;
+      high_tried = true;
       log_kl_high = std::log(kl);
     } else {
       if (s >= ceiling || high - low < 1e-15) break;
       low = s;
+      low_tried = true;
       log_kl_low = std::log(kl);
     }
-    // False position on log KL, kept off the ends of the bracket; growing steps while it is open.
+    // False position on log KL, kept off the ends of the bracket; bisection where an end has no
+    // finite log KL; steps by a factor of ten while the bracket is open.
     const double width = high - low;
     if (std::isfinite(log_kl_low) && std::isfinite(log_kl_high)) {
       const double share = (log_kl_low - target) / (log_kl_low - log_kl_high);
       s = low +
           std::clamp(share, iteration % 3 == 2 ? 0.5 : 0.02, iteration % 3 == 2 ? 0.5 : 0.98) *
               width;
-    } else if (low == floor && !std::isfinite(log_kl_low)) {
+    } else if (!low_tried) {
       s = std::max(s - 2.3, floor);
-    } else if (high == ceiling && !std::isfinite(log_kl_high)) {
+    } else if (!high_tried) {
       s = std::min(s + 2.3, ceiling);
     } else {
       s = 0.5 * (low + high);

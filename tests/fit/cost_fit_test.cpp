@@ -23,14 +23,15 @@ constexpr ReplayOptions unlimited{.range = 1e300};
 
 template <class S>
 class CostFitGolden : public ::testing::Test {};
-using AllSizes = ::testing::Types<test::Sizes<3, 2>, test::Sizes<Dynamic, Dynamic>>;
+using AllSizes =
+    ::testing::Types<test::Sizes<3, 2>, test::Sizes<6, 2>, test::Sizes<Dynamic, Dynamic>>;
 TYPED_TEST_SUITE(CostFitGolden, AllSizes);
 
 TYPED_TEST(CostFitGolden, Replay) {
   constexpr int Nx = TypeParam::Nx;
   constexpr int Nu = TypeParam::Nu;
   for (const std::string name : {"small", "medium"}) {
-    if (Nx != Dynamic && name == "medium") continue;  // medium is 6x2
+    if (Nx != Dynamic && Nx != (name == "medium" ? 6 : 3)) continue;  // medium is 6x2
     const Json file = golden::load("i_approximated_cost_" + name);
     const Json& in = file.at("inputs");
     const auto dynamics = golden::dynamics<Nx, Nu>(in);
@@ -118,6 +119,9 @@ TEST(CostFit, GoldenExpansionSmallDynamic) {
   expect_golden_expansion<Dynamic, Dynamic>("small");
 }
 TEST(CostFit, GoldenExpansionMedium) {
+  expect_golden_expansion<10, 2>("medium");
+}
+TEST(CostFit, GoldenExpansionMediumDynamic) {
   expect_golden_expansion<Dynamic, Dynamic>("medium");
 }
 

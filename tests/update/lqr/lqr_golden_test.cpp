@@ -49,10 +49,12 @@ void expect_policy(const LinearGaussianPolicy<Nx, Nu>& actual, const Json& expec
   }
 }
 
-/// The file prefix for the sizes under test: small is 3x2, medium 26x7.
+/// The names of the files that sizes can read: small is 3x2, medium 6x2, dynamic sizes read both.
 template <class S>
-std::string suffix() {
-  return S::Nx == 6 ? "_medium" : "_small";
+std::vector<std::string> names() {
+  if (S::Nx == 3) return {"small"};
+  if (S::Nx == 6) return {"medium"};
+  return {"small", "medium"};
 }
 
 template <class S>
@@ -60,46 +62,57 @@ class LqrGolden : public ::testing::Test {};
 using AllSizes = ::testing::Types<Sizes<3, 2>, Sizes<6, 2>, Sizes<Dynamic, Dynamic>>;
 TYPED_TEST_SUITE(LqrGolden, AllSizes);
 
+/// What has a small file only.
+template <class S>
+class LqrGoldenSmall : public ::testing::Test {};
+using SmallSizes = ::testing::Types<Sizes<3, 2>, Sizes<Dynamic, Dynamic>>;
+TYPED_TEST_SUITE(LqrGoldenSmall, SmallSizes);
+
 TYPED_TEST(LqrGolden, ForwardMarginals) {
   constexpr int Nx = TypeParam::Nx;
   constexpr int Nu = TypeParam::Nu;
-  const Json file = golden::load("d_lqr_forward" + suffix<TypeParam>());
-  const Problem<Nx, Nu> p(file.at("inputs"), file.at("inputs").at("policy"));
-  const auto marginals = forward_marginals(p.dynamics, p.reference, p.start);
-  constexpr int Ny = joint_size<Nx, Nu>;
-  const Json& expected = file.at("outputs");
-  EXPECT_TRUE(close(marginals.mu, golden::sequence<Ny>(expected.at("mu")), 1e-9));
-  EXPECT_TRUE(close(marginals.Sigma, golden::sequence<Ny, Ny>(expected.at("sigma")), 1e-9));
-  const VectorX costs = expected_costs(p.cost, marginals);
-  EXPECT_TRUE(close(costs, golden::vector(expected.at("estimate_cost")), 1e-9));
-  EXPECT_TRUE(close(costs.sum(), expected.at("estimate_cost_total").get<double>(), 1e-9));
+  for (const std::string& name : names<TypeParam>()) {
+    SCOPED_TRACE(name);
+    const Json file = golden::load("d_lqr_forward_" + name);
+    const Problem<Nx, Nu> p(file.at("inputs"), file.at("inputs").at("policy"));
+    const auto marginals = forward_marginals(p.dynamics, p.reference, p.start);
+    constexpr int Ny = joint_size<Nx, Nu>;
+    const Json& expected = file.at("outputs");
+    EXPECT_TRUE(close(marginals.mu, golden::sequence<Ny>(expected.at("mu")), 1e-9));
+    EXPECT_TRUE(close(marginals.Sigma, golden::sequence<Ny, Ny>(expected.at("sigma")), 1e-9));
+    const VectorX costs = expected_costs(p.cost, marginals);
+    EXPECT_TRUE(close(costs, golden::vector(expected.at("estimate_cost")), 1e-9));
+    EXPECT_TRUE(close(costs.sum(), expected.at("estimate_cost_total").get<double>(), 1e-9));
+  }
 }
 
 TYPED_TEST(LqrGolden, TrajectoryKl) {
   constexpr int Nx = TypeParam::Nx;
   constexpr int Nu = TypeParam::Nu;
   constexpr int Ny = joint_size<Nx, Nu>;
-  const Json file = golden::load("f_traj_kl" + suffix<TypeParam>());
-  const Json& inputs = file.at("inputs");
-  const auto policy = golden::policy<Nx, Nu>(inputs.at("policy_new"));
-  const auto previous = golden::policy<Nx, Nu>(inputs.at("policy_prev"));
-  for (const std::string which : {"new", "prev"}) {
-    Marginals<Nx, Nu> marginals;
-    marginals.mu = golden::sequence<Ny>(inputs.at("mu_" + which));
-    marginals.Sigma = golden::sequence<Ny, Ny>(inputs.at("sigma_" + which));
-    const VectorX kl = trajectory_kl(policy, previous, marginals);
-    EXPECT_TRUE(
-        close(kl, golden::vector(file.at("outputs").at("kl_" + which + "_marginals")), 1e-9));
-    EXPECT_LT(trajectory_kl(policy, policy, marginals).maxCoeff(), 1e-12);
+  for (const std::string& name : names<TypeParam>()) {
+    SCOPED_TRACE(name);
+    const Json file = golden::load("f_traj_kl_" + name);
+    const Json& inputs = file.at("inputs");
+    const auto policy = golden::policy<Nx, Nu>(inputs.at("policy_new"));
+    const auto previous = golden::policy<Nx, Nu>(inputs.at("policy_prev"));
+    for (const std::string which : {"new", "prev"}) {
+      Marginals<Nx, Nu> marginals;
+      marginals.mu = golden::sequence<Ny>(inputs.at("mu_" + which));
+      marginals.Sigma = golden::sequence<Ny, Ny>(inputs.at("sigma_" + which));
+      const VectorX kl = trajectory_kl(policy, previous, marginals);
+      EXPECT_TRUE(
+          close(kl, golden::vector(file.at("outputs").at("kl_" + which + "_marginals")), 1e-9));
+      EXPECT_LT(trajectory_kl(policy, policy, marginals).maxCoeff(), 1e-12);
+    }
   }
 }
 
-TYPED_TEST(LqrGolden, BackwardTotal) {
+TYPED_TEST(LqrGoldenSmall, BackwardTotal) {
   constexpr int Nx = TypeParam::Nx;
   constexpr int Nu = TypeParam::Nu;
-  if constexpr (Nx == 6) return;  // this file exists for 3x2 only
   const Json file = golden::load("e_lqr_backward_total_small");
-  Problem<Nx == 6 ? 3 : Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
+  Problem<Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
   for (const auto& [key, expected] : file.at("outputs").items()) {
     ASSERT_TRUE(backward_max_entropy(
                     p.dynamics, p.cost, p.reference, expected.at("eta_in").template get<double>(),
@@ -112,21 +125,24 @@ TYPED_TEST(LqrGolden, BackwardTotal) {
 TYPED_TEST(LqrGolden, BackwardTotalNotPositiveDefinite) {
   constexpr int Nx = TypeParam::Nx;
   constexpr int Nu = TypeParam::Nu;
-  const Json file = golden::load("e_lqr_backward_total_nonpd" + suffix<TypeParam>());
-  Problem<Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
-  const double del0 = file.at("inputs").at("del0").get<double>();
-  const auto sweep = [&](double dual) {
-    return backward_max_entropy(p.dynamics, p.cost, p.reference, dual, 0.0, p.ws, p.out);
-  };
-  for (const auto& [key, expected] : file.at("outputs").items()) {
-    const double in = expected.at("eta_in").template get<double>();
-    const double last = expected.at("eta_out").template get<double>();
-    EXPECT_FALSE(sweep(in).ok()) << key;
-    for (double del = del0; in + del < last - 1e-12; del *= 2.0) {
-      EXPECT_FALSE(sweep(in + del).ok()) << key << ", eta " << in + del;
+  for (const std::string& name : names<TypeParam>()) {
+    SCOPED_TRACE(name);
+    const Json file = golden::load("e_lqr_backward_total_nonpd_" + name);
+    Problem<Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
+    const double del0 = file.at("inputs").at("del0").get<double>();
+    const auto sweep = [&](double dual) {
+      return backward_max_entropy(p.dynamics, p.cost, p.reference, dual, 0.0, p.ws, p.out);
+    };
+    for (const auto& [key, expected] : file.at("outputs").items()) {
+      const double in = expected.at("eta_in").template get<double>();
+      const double last = expected.at("eta_out").template get<double>();
+      EXPECT_FALSE(sweep(in).ok()) << key;
+      for (double del = del0; in + del < last - 1e-12; del *= 2.0) {
+        EXPECT_FALSE(sweep(in + del).ok()) << key << ", eta " << in + del;
+      }
+      ASSERT_TRUE(sweep(last).ok()) << key;
+      expect_policy(p.out, expected, 1e-9, key);
     }
-    ASSERT_TRUE(sweep(last).ok()) << key;
-    expect_policy(p.out, expected, 1e-9, key);
   }
 }
 
@@ -150,12 +166,11 @@ SweepStatus sweep_with(Problem<Nx, Nu>& p, const VectorX& eta, VectorX& kl) {
                            dual, kl);
 }
 
-TYPED_TEST(LqrGolden, BackwardPerStep) {
+TYPED_TEST(LqrGoldenSmall, BackwardPerStep) {
   constexpr int Nx = TypeParam::Nx;
   constexpr int Nu = TypeParam::Nu;
-  if constexpr (Nx == 6) return;  // this file exists for 3x2 only
   const Json file = golden::load("e_lqr_backward_per_step_small");
-  Problem<Nx == 6 ? 3 : Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
+  Problem<Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
   VectorX kl;
   for (const auto& [key, expected] : file.at("outputs").items()) {
     ASSERT_TRUE(sweep_with(p, golden::vector(expected.at("eta_in")), kl).ok()) << key;
@@ -166,37 +181,39 @@ TYPED_TEST(LqrGolden, BackwardPerStep) {
 TYPED_TEST(LqrGolden, BackwardPerStepNotPositiveDefinite) {
   constexpr int Nx = TypeParam::Nx;
   constexpr int Nu = TypeParam::Nu;
-  const Json file = golden::load("e_lqr_backward_per_step_nonpd" + suffix<TypeParam>());
-  for (const auto& [key, expected] : file.at("outputs").items()) {
-    Problem<Nx, Nu> p(file.at("inputs").at(key), file.at("inputs").at("prev_policy"));
-    const VectorX in = golden::vector(expected.at("eta_in"));
-    const VectorX out = golden::vector(expected.at("eta_out"));
-    VectorX kl;
-    // Fails at a step that the file's ladder raises, t = 0 included, and on the rung before the
-    // last.
-    const int failed = sweep_with(p, in, kl).failed_step;
-    ASSERT_GE(failed, 0) << key;
-    EXPECT_GT(out(failed), in(failed)) << key;
-    VectorX below = in;
-    below(failed) += 0.5 * (out(failed) - in(failed));
-    EXPECT_EQ(sweep_with(p, below, kl).failed_step, failed) << key;
-    ASSERT_TRUE(sweep_with(p, out, kl).ok()) << key;
-    expect_policy(p.out, expected, 1e-9, key);
-    // The constrained update needs no ladder at all.
-    const auto update =
-        lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, VectorX::Constant(in.size(), 0.3),
-                       {.min_variance_ratio = 0.0});
-    ASSERT_TRUE(update.ok()) << update.failure.message();
-    EXPECT_TRUE(close(update.kl, VectorX::Constant(in.size(), 0.3), 1e-12)) << key;
+  for (const std::string& name : names<TypeParam>()) {
+    SCOPED_TRACE(name);
+    const Json file = golden::load("e_lqr_backward_per_step_nonpd_" + name);
+    for (const auto& [key, expected] : file.at("outputs").items()) {
+      Problem<Nx, Nu> p(file.at("inputs").at(key), file.at("inputs").at("prev_policy"));
+      const VectorX in = golden::vector(expected.at("eta_in"));
+      const VectorX out = golden::vector(expected.at("eta_out"));
+      VectorX kl;
+      // Fails at a step that the file's ladder raises, t = 0 included, and on the rung before the
+      // last.
+      const int failed = sweep_with(p, in, kl).failed_step;
+      ASSERT_GE(failed, 0) << key;
+      EXPECT_GT(out(failed), in(failed)) << key;
+      VectorX below = in;
+      below(failed) += 0.5 * (out(failed) - in(failed));
+      EXPECT_EQ(sweep_with(p, below, kl).failed_step, failed) << key;
+      ASSERT_TRUE(sweep_with(p, out, kl).ok()) << key;
+      expect_policy(p.out, expected, 1e-9, key);
+      // The constrained update needs no ladder at all.
+      const auto update =
+          lqr_flm_update(p.dynamics, p.cost, p.reference, p.start,
+                         VectorX::Constant(in.size(), 0.3), {.min_variance_ratio = 0.0});
+      ASSERT_TRUE(update.ok()) << update.failure.message();
+      EXPECT_TRUE(close(update.kl, VectorX::Constant(in.size(), 0.3), 1e-12)) << key;
+    }
   }
 }
 
-TYPED_TEST(LqrGolden, UpdatePerStep) {
+TYPED_TEST(LqrGoldenSmall, UpdatePerStep) {
   constexpr int Nx = TypeParam::Nx;
   constexpr int Nu = TypeParam::Nu;
-  if constexpr (Nx == 6) return;  // this file exists for 3x2 only
   const Json file = golden::load("g_lqr_update_per_step_small");
-  Problem<Nx == 6 ? 3 : Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
+  Problem<Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
   int exact_cases = 0;
   for (const auto& [key, expected] : file.at("outputs").items()) {
     // The search's final duals give the search's final policy, whatever marginals it used.
@@ -217,12 +234,11 @@ TYPED_TEST(LqrGolden, UpdatePerStep) {
   EXPECT_EQ(exact_cases, 2);
 }
 
-TYPED_TEST(LqrGolden, UpdateTotal) {
+TYPED_TEST(LqrGoldenSmall, UpdateTotal) {
   constexpr int Nx = TypeParam::Nx;
   constexpr int Nu = TypeParam::Nu;
-  if constexpr (Nx == 6) return;  // this file exists for 3x2 only
   const Json file = golden::load("g_lqr_update_total_small");
-  Problem<Nx == 6 ? 3 : Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
+  Problem<Nx, Nu> p(file.at("inputs"), file.at("inputs").at("prev_policy"));
   const int T = p.reference.steps();
   for (const auto& [key, expected] : file.at("outputs").items()) {
     ASSERT_TRUE(backward_max_entropy(p.dynamics, p.cost, p.reference,

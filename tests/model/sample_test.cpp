@@ -110,6 +110,16 @@ TEST_F(SampleTest, FailuresNameTheirPlace) {
 TEST_F(SampleTest, MisuseThrows) {
   Walk walk;
   EXPECT_THROW((void)sample(walk, cost_, policy_, {.samples = 0}), InvalidArgument);
+  EXPECT_THROW((void)sample(walk, cost_, policy_, {.iteration = -1}), InvalidArgument);
+  EXPECT_THROW((void)sample(walk, cost_, policy_, {.condition = -1}), InvalidArgument);
+  // Stream keys hold 24 bits of it: one more would be condition 0 again.
+  EXPECT_TRUE(sample(walk, cost_, policy_, {.samples = 1, .condition = (1 << 24) - 1}).ok());
+  try {
+    (void)sample(walk, cost_, policy_, {.samples = 1, .condition = 1 << 24});
+    FAIL() << "no exception";
+  } catch (const InvalidArgument& error) {
+    EXPECT_STREQ(error.what(), "condition 16777216, expected 0 to 16777215");
+  }
 }
 
 }  // namespace

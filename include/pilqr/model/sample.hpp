@@ -16,10 +16,10 @@ namespace pilqr {
 
 /// Which rollouts to make. Results depend on these numbers alone, not on the executor.
 struct SampleOptions {
-  int samples = 20;
+  int samples = 20;  ///< >= 1
   std::uint64_t seed = 0;
-  int iteration = 0;
-  int condition = 0;
+  int iteration = 0;  ///< >= 0
+  int condition = 0;  ///< from 0 to 2^24 - 1, see StreamKey
   NoiseOptions noise{};
   bool noiseless = false;  ///< run the policy's mean
   StreamPurpose purpose = StreamPurpose::exploration;
@@ -95,15 +95,18 @@ Failure run_rollout(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>
 
 /// Runs `options.samples` rollouts of one condition. A failing rollout does not stop the others;
 /// the failure with the lowest sample index is reported. Each worker of the executor owns a copy of
-/// the system, except that the serial executor uses the system itself.
+/// the system, except that the serial executor uses the system itself. Throws InvalidArgument for
+/// options out of range.
 template <int Nx, int Nu, System S, Cost C, Executor E>
 SampleResult<Nx, Nu> sample(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>& policy,
                             const SampleOptions& options, E& executor) {
   static_assert(sum_sizes(S::Nx, 0) == Nx && sum_sizes(S::Nu, 0) == Nu,
                 "the system's Nx and Nu must be those of the policy");
   require(options.samples >= 1, "{} samples per iteration, expected at least 1", options.samples);
-  require(options.iteration >= 0 && options.condition >= 0, "iteration {}, condition {}",
-          options.iteration, options.condition);
+  require(options.iteration >= 0, "iteration {}, expected at least 0", options.iteration);
+  constexpr int most_conditions = 1 << 24;  // a larger id would repeat the noise of a smaller one
+  require(options.condition >= 0 && options.condition < most_conditions,
+          "condition {}, expected 0 to {}", options.condition, most_conditions - 1);
   require_valid(options.noise);
   SampleResult<Nx, Nu> result{
       Rollouts<Nx, Nu>(policy.steps(), options.samples, policy.nx(), policy.nu()), {}};

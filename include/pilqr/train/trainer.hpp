@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -66,7 +67,8 @@ TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>
           costs.size());
   require(options.conditions.empty() || options.conditions.size() == M,
           "{} condition ids for {} optimisers", options.conditions.size(), M);
-  require(options.iterations >= 0 && options.first_iteration >= 0,
+  require(options.iterations >= 0 && options.first_iteration >= 0 &&
+              options.iterations <= std::numeric_limits<int>::max() - options.first_iteration,
           "{} iterations from iteration {} on", options.iterations, options.first_iteration);
   using Clock = std::chrono::steady_clock;
   const auto seconds = [](Clock::time_point a, Clock::time_point b) {

@@ -25,15 +25,17 @@ struct UpdateReport {
   /// Stands for a number that there is none of.
   static constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
-  double cost_mean = none;         ///< of the samples' total cost
-  double cost_std = none;          ///< of the samples' total cost (population)
-  double cost_min = none;          ///< of the samples' total cost
-  double cost_model_mean = none;   ///< total cost that the model predicts for the same noise, mean
-                                   ///< over the samples; NaN if the replay left the data
-  double residual_ratio = none;    ///< over the whole trajectory, r_0
-  double kl_step_mean = none;      ///< mean over t of the allowed divergence, nats
-  double kl_mean = none;           ///< mean over t of the model-based step's divergence, nats
-  double temperature_mean = none;  ///< mean over t, cost units
+  double cost_mean = none;        ///< of the samples' total cost
+  double cost_std = none;         ///< of the samples' total cost (population)
+  double cost_min = none;         ///< of the samples' total cost
+  double cost_model_mean = none;  ///< total cost that the model predicts for the same noise, mean
+                                  ///< over the samples; NaN if the replay left the data
+  double residual_ratio = none;   ///< over the whole trajectory, r_0
+  double kl_step_mean = none;     ///< mean over t of the allowed divergence, nats
+  double kl_mean = none;          ///< mean over t of the model-based step's divergence, nats
+  /// Mean over t, cost units, of the steps whose costs-to-go tell the samples apart: where all are
+  /// equal the temperature is infinite in effect. NaN if there is no such step.
+  double temperature_mean = none;
   double effective_samples_min = none;  ///< least effective number of samples of any t
   int replay_diverged_step = -1;        ///< first step at which the replay left the data, or -1
   Failure failure;                      ///< if not ok, the policy is the one before the update
@@ -185,7 +187,12 @@ void describe_model(const PredictedCosts& predicted, const VectorX& ratio, const
 template <int Nx, int Nu>
 void describe_weights(const VectorX& temperature, const Pi2Result<Nx, Nu>& pi2,
                       UpdateReport& report) {
-  report.temperature_mean = temperature.mean();
+  VectorX told(temperature.size());
+  Eigen::Index count = 0;
+  for (const double value : temperature) {
+    if (value < std::numeric_limits<double>::max()) told(count++) = value;
+  }
+  report.temperature_mean = count > 0 ? told.head(count).mean() : UpdateReport::none;
   report.effective_samples_min = pi2.effective_samples.minCoeff();
 }
 

@@ -99,8 +99,21 @@ TEST_F(Faults, ZeroAndConstantCostLeaveThePolicy) {
       const UpdateReport report = optimizer.update(rollouts, cost);
       EXPECT_TRUE(report.ok()) << report.failure.message();
       EXPECT_LT(policy_distance(optimizer.policy(), policy_), 1e-6);
+      EXPECT_TRUE(std::isnan(report.temperature_mean)) << report.temperature_mean;
     });
   }
+}
+
+TEST_F(Faults, StepsOfEqualCostAreLeftOutOfTheMeanTemperature) {
+  auto rollouts = rollouts_of(stable_system(), convex_cost(), policy_, 10);
+  const int told = rollouts.steps() - 3;
+  rollouts.cost.rightCols(3).setZero();
+  Pi2<> pi2(policy_);
+  const UpdateReport report = pi2.update(rollouts, convex_cost());
+  ASSERT_TRUE(report.ok()) << report.failure.message();
+  const VectorX expected = optimize_temperatures(cost_to_go(rollouts.cost).leftCols(told),
+                                                 Pi2AloneOptions{}.temperature);
+  EXPECT_DOUBLE_EQ(report.temperature_mean, expected.mean());
 }
 
 TEST_F(Faults, NonConvexCost) {

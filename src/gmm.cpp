@@ -38,11 +38,6 @@ Failure non_finite_point(const ConstMatrixRef& points) {
   return {};
 }
 
-Failure singular_cluster(int k) {
-  return {.kind = FailureKind::singular_fit,
-          .detail = fmt::format("the covariance of cluster {} has no Cholesky factor", k)};
-}
-
 /// Columns of log-densities (K x P) become probabilities; their log-sum-exp goes to `log_sum` (P).
 /// A point with no finite log-density is shared equally, with a log-sum of -infinity.
 void normalize_columns(MatrixX& log_densities, VectorX& log_sum) {
@@ -123,6 +118,14 @@ bool Gmm::add_ridge_and_factorize(int k, double ridge) {
   auto covariance = parameters_.covariances[k];
   covariance.diagonal().array() += (relative_ridge * covariance.diagonal().array()).max(ridge);
   return factorize(k);
+}
+
+Failure Gmm::singular_cluster(int k) const {
+  return {.kind = FailureKind::singular_fit,
+          .value = parameters_.covariances[k].diagonal().minCoeff<Eigen::PropagateNaN>(),
+          .detail = fmt::format("smallest variance of cluster {} of {}, whose covariance has no "
+                                "Cholesky factor",
+                                k, clusters())};
 }
 
 void Gmm::log_densities(const ConstMatrixRef& points, GmmWorkspace& workspace) const {
@@ -257,10 +260,9 @@ GmmFit Gmm::fit(const ConstMatrixRef& points, int clusters, const GmmOptions& op
   if (fit.warm_started) {
     next = *this;
     next.parameters_.points = P;
-  } else if (!next.initialize(points, clusters, options.ridge, stream)) {
-    fit.failure = {.kind = FailureKind::singular_fit,
-                   .detail = "an initial covariance of the mixture has no Cholesky factor"};
-    return fit;
+  } else {
+    fit.failure = next.initialize(points, clusters, options.ridge, stream);
+    if (!fit.failure.ok()) return fit;
   }
 
   GmmWorkspace workspace;
@@ -339,7 +341,7 @@ NormalInverseWishart Gmm::moment_matched(const VectorX& weights) const {
     if (weights(k) == 0.0) continue;
     const VectorX shift = parameters_.means.col(k) - matched.mu0;
     matched.Phi += weights(k) * parameters_.covariances[k];
-    matched.Phi.selfadjointView<Eigen::Lower>().rankUpdate(shift, weights(k));
+    matched.Phi += weights(k) * shift * shift.transpose();
   }
   mirror_lower(matched.Phi);
   matched.m = 1.0;

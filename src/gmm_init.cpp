@@ -47,8 +47,8 @@ int draw_assignment(const ConstMatrixRef& points, int clusters, RandomStream& st
 
 }  // namespace
 
-bool Gmm::assign(const ConstMatrixRef& points, const std::vector<int>& assignment, int clusters,
-                 double ridge) {
+Failure Gmm::assign(const ConstMatrixRef& points, const std::vector<int>& assignment, int clusters,
+                    double ridge) {
   const int D = rows(points);
   const int P = cols(points);
   resize(D, clusters);
@@ -63,9 +63,9 @@ bool Gmm::assign(const ConstMatrixRef& points, const std::vector<int>& assignmen
     }
     require(count > 0, "assignment of points to clusters: cluster {} has no point", k);
     moments(own.leftCols(count), parameters_.means.col(k), parameters_.covariances[k], centred);
-    if (!add_ridge_and_factorize(k, ridge)) return false;
+    if (!add_ridge_and_factorize(k, ridge)) return singular_cluster(k);
   }
-  return true;
+  return {};
 }
 
 Gmm Gmm::from_assignment(const ConstMatrixRef& points, const std::vector<int>& assignment,
@@ -82,16 +82,17 @@ Gmm Gmm::from_assignment(const ConstMatrixRef& points, const std::vector<int>& a
     require(k >= 0 && k < clusters, "a point is assigned to cluster {} of {}", k, clusters);
   }
   Gmm mixture;
-  require(mixture.assign(points, assignment, clusters, ridge),
-          "mixture: the covariance of a cluster has no Cholesky factor");
+  const Failure failure = mixture.assign(points, assignment, clusters, ridge);
+  require(failure.ok(), "mixture: {}", failure.message());
   return mixture;
 }
 
-bool Gmm::initialize(const ConstMatrixRef& points, int clusters, double ridge,
-                     RandomStream& stream) {
+Failure Gmm::initialize(const ConstMatrixRef& points, int clusters, double ridge,
+                        RandomStream& stream) {
   std::vector<int> assignment;
   const int drawn = draw_assignment(points, clusters, stream, assignment);
-  if (!assign(points, assignment, drawn, ridge)) return false;
+  Failure failure = assign(points, assignment, drawn, ridge);
+  if (!failure.ok()) return failure;
 
   // A cluster with no more points than dimensions starts from the covariance within all clusters:
   // its own is singular, and a spike on an outlier would never let go of it.
@@ -103,9 +104,9 @@ bool Gmm::initialize(const ConstMatrixRef& points, int clusters, double ridge,
   for (int k = 0; k < drawn; ++k) {
     if (counts(k) > D) continue;
     parameters_.covariances[k] = within;
-    if (!factorize(k)) return false;
+    if (!factorize(k)) return singular_cluster(k);
   }
-  return true;
+  return {};
 }
 
 }  // namespace pilqr

@@ -331,6 +331,13 @@ TEST(GmmFit, FailuresLeaveTheMixtureAsItWas) {
       EXPECT_FALSE(fit.ok()) << bad;
       EXPECT_EQ(fit.status, GmmStatus::failed);
       EXPECT_TRUE(same(mixture, before));
+      if (bad != 1e300) continue;
+      // Its square overflows: the message names the cluster and its smallest variance.
+      EXPECT_EQ(fit.failure.kind, FailureKind::singular_fit);
+      EXPECT_NE(fit.failure.detail.find(fmt::format("of {}, whose covariance", K)),
+                std::string::npos)
+          << fit.failure.message();
+      EXPECT_FALSE(std::isnan(fit.failure.value)) << fit.failure.message();
     }
     EXPECT_FALSE(mixture.em_step(broken, {}, stream, workspace).failure.ok());
     EXPECT_TRUE(same(mixture, before));

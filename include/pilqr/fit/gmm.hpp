@@ -38,13 +38,14 @@ struct GmmParameters {
   int points = 0;                          ///< how many points it was fitted to
 };
 
+/// How a fit ended.
 enum class GmmStatus { converged, max_iterations, failed };
 
 /// What `Gmm::fit` did.
 struct GmmFit {
   GmmStatus status = GmmStatus::failed;
   int iterations = 0;
-  bool warm_started = false;
+  bool warm_started = false;              ///< began at the parameters that the mixture had
   int reseeded = 0;                       ///< clusters that were empty and got a new place
   std::vector<double> log_likelihoods{};  ///< of all points: at the start, after each iteration
   Failure failure{};
@@ -54,7 +55,7 @@ struct GmmFit {
 /// What one EM step did. On failure the mixture is unchanged.
 struct EmStep {
   double log_likelihood = 0.0;  ///< of all points, BEFORE the step
-  int reseeded = 0;
+  int reseeded = 0;             ///< clusters that were empty and got a new place
   Failure failure{};
 };
 
@@ -79,7 +80,9 @@ class Gmm {
   static Gmm from_assignment(const ConstMatrixRef& points, const std::vector<int>& assignment,
                              int clusters, double ridge);
 
+  /// No clusters: nothing has been fitted.
   [[nodiscard]] bool empty() const { return clusters() == 0; }
+  /// Entries of a point, D; number of clusters, K; number of points it was fitted to.
   [[nodiscard]] int dim() const { return rows(parameters_.means); }
   [[nodiscard]] int clusters() const { return cols(parameters_.means); }
   [[nodiscard]] int points() const { return parameters_.points; }
@@ -90,7 +93,8 @@ class Gmm {
   /// EM until convergence, from the present parameters if they have this dimension and number of
   /// clusters, otherwise from k-means++ centres drawn from the stream. Fewer distinct points than
   /// `clusters` give that many clusters. On failure (a point that is NaN or infinite, a covariance
-  /// that cannot be factorised) the mixture is left as it was.
+  /// that cannot be factorised: the failure names the cluster and its smallest variance) the
+  /// mixture is left as it was.
   GmmFit fit(const ConstMatrixRef& points, int clusters, const GmmOptions& options,
              RandomStream& stream);
 
@@ -118,10 +122,11 @@ class Gmm {
   void resize(int dim, int clusters);
   [[nodiscard]] bool factorize(int k);
   [[nodiscard]] bool add_ridge_and_factorize(int k, double ridge);
-  [[nodiscard]] bool assign(const ConstMatrixRef& points, const std::vector<int>& assignment,
-                            int clusters, double ridge);
-  [[nodiscard]] bool initialize(const ConstMatrixRef& points, int clusters, double ridge,
-                                RandomStream& stream);
+  [[nodiscard]] Failure singular_cluster(int k) const;
+  [[nodiscard]] Failure assign(const ConstMatrixRef& points, const std::vector<int>& assignment,
+                               int clusters, double ridge);
+  [[nodiscard]] Failure initialize(const ConstMatrixRef& points, int clusters, double ridge,
+                                   RandomStream& stream);
   void log_densities(const ConstMatrixRef& points, GmmWorkspace& workspace) const;
   double e_step(const ConstMatrixRef& points, GmmWorkspace& workspace) const;
   Failure m_step(const ConstMatrixRef& points, const GmmOptions& options, GmmWorkspace& workspace);

@@ -18,6 +18,7 @@ concept Executor = requires(E& executor, std::function<std::function<void(int)>(
 
 /// Everything in order, on the calling thread, by one worker.
 struct SerialExecutor {
+  /// See Executor; `make_worker` is called once, or not at all if `count` <= 0.
   template <class MakeWorker>
   void run(int count, MakeWorker&& make_worker) const {
     if (count <= 0) return;

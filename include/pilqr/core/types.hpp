@@ -13,6 +13,7 @@ static_assert(EIGEN_MAX_ALIGN_BYTES == PILQR_EIGEN_MAX_ALIGN_BYTES,
 
 namespace pilqr {
 
+/// A size that is known at run time only.
 inline constexpr int Dynamic = Eigen::Dynamic;
 
 template <int Rows, int Cols>
@@ -41,6 +42,7 @@ constexpr bool fits(int Fixed, Eigen::Index n) {
   return Fixed == Dynamic || Fixed == n;
 }
 
+/// Rows and columns of an Eigen object, as int.
 template <class Derived>
 int rows(const Eigen::EigenBase<Derived>& m) {
   return static_cast<int>(m.rows());

@@ -14,11 +14,11 @@ namespace pilqr {
 
 /// How the prior is built.
 struct GmmPriorOptions {
-  int max_clusters = 20;
+  int max_clusters = 20;            ///< at least 2
   int min_points_per_cluster = 40;  ///< clusters = points / this, from 2 to max_clusters
   int max_points = 10000;           ///< bound of the history; the newest batch may exceed it
   double strength = 1.0;            ///< factor on the number of points that the prior is worth
-  GmmOptions em{};
+  GmmOptions em{};                  ///< how the mixture is fitted
 };
 
 /// Throws InvalidArgument, naming the option that is out of range.
@@ -33,11 +33,12 @@ MatrixX transitions(const Rollouts<Nx, Nu>& rollouts) {
   const int nx = rollouts.nx();
   const int nu = rollouts.nu();
   require(T >= 2 && N >= 1, "transitions of {} rollouts of {} steps", N, T);
-  MatrixX points(2 * nx + nu, (T - 1) * N);
+  MatrixX points(2 * nx + nu, Eigen::Index{T - 1} * N);
   for (int t = 0; t + 1 < T; ++t) {
-    points.block(0, t * N, nx, N) = rollouts.x[t];
-    points.block(nx, t * N, nu, N) = rollouts.u[t];
-    points.block(nx + nu, t * N, nx, N) = rollouts.x[t + 1];
+    const Eigen::Index first = Eigen::Index{t} * N;
+    points.block(0, first, nx, N) = rollouts.x[t];
+    points.block(nx, first, nu, N) = rollouts.u[t];
+    points.block(nx + nu, first, nx, N) = rollouts.x[t + 1];
   }
   return points;
 }
@@ -46,6 +47,7 @@ MatrixX transitions(const Rollouts<Nx, Nu>& rollouts) {
 /// gives for the points of one step. A value.
 class GmmPrior {
  public:
+  /// No mixture yet: `update` before `at`. Throws InvalidArgument for an option out of range.
   explicit GmmPrior(const GmmPriorOptions& options = {});
 
   /// Adds a batch of points (D x P, P >= 1), drops the oldest batches until at most `max_points`
@@ -63,7 +65,9 @@ class GmmPrior {
   /// typically those of one step; m and n0 times the strength, Phi times m.
   [[nodiscard]] NormalInverseWishart at(const ConstMatrixRef& points) const;
 
+  /// As given to the constructor.
   [[nodiscard]] const GmmPriorOptions& options() const { return options_; }
+  /// The mixture of the last update; empty before the first.
   [[nodiscard]] const Gmm& mixture() const { return mixture_; }
   /// The batches of points, oldest first.
   [[nodiscard]] const std::deque<MatrixX>& history() const { return history_; }

@@ -10,6 +10,7 @@
 
 namespace pilqr {
 
+/// How a global policy is linearised.
 struct PolicyFitOptions {
   /// Added to the diagonal of the covariance of x, squared units of x, after the first step. 0
   /// leaves the regression to the prior.
@@ -27,10 +28,11 @@ inline void require_valid(const PolicyFitOptions& o) {
           o.ridge_first_step);
 }
 
+/// The linearised policy, or why there is none.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct PolicyFit {
-  LinearGaussianPolicy<Nx, Nu> policy;
-  Failure failure;
+  LinearGaussianPolicy<Nx, Nu> policy;  ///< only if ok(): up to the failing step otherwise
+  Failure failure;                      ///< singular_fit or singular_covariance, with the step
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 

@@ -38,9 +38,11 @@ class AnySystem {
   }
   ~AnySystem() = default;
 
+  /// Entries of the state and of the control.
   [[nodiscard]] int nx() const { return nx_; }
   [[nodiscard]] int nu() const { return nu_; }
 
+  /// Those of the system, see System.
   void reset(int condition, RandomStream& stream, VectorX& x) {
     x.resize(nx_);
     model_->reset(condition, stream, x);

@@ -18,12 +18,14 @@ struct LinearGaussianPolicy {
   Sequence<Nu, Nu> L;  ///< lower Cholesky factors of the covariances, nu x nu
 
   LinearGaussianPolicy() = default;
+  /// Throws InvalidArgument unless all three are at least 1; the entries are unset.
   LinearGaussianPolicy(int steps, int nx, int nu)
       : K(steps, nu, nx), k(steps, nu), L(steps, nu, nu) {
     require(steps >= 1 && nx >= 1 && nu >= 1, "a policy with {} steps, nx = {}, nu = {}", steps, nx,
             nu);
   }
 
+  /// The horizon T, entries of the state and of the control.
   [[nodiscard]] int steps() const { return K.steps(); }
   [[nodiscard]] int nx() const { return K.cols(); }
   [[nodiscard]] int nu() const { return K.rows(); }
@@ -135,6 +137,7 @@ struct LinearGaussianDynamics {
 
   /// The horizon T.
   [[nodiscard]] int steps() const { return F.steps() + 1; }
+  /// Entries of the state and of the control.
   [[nodiscard]] int nx() const { return F.rows(); }
   [[nodiscard]] int nu() const { return F.cols() - F.rows(); }
 };

@@ -20,6 +20,7 @@ struct QuadraticCost {
   QuadraticCost(int steps, int nx, int nu)
       : C(steps, nx + nu, nx + nu), c(steps, nx + nu), c0(VectorX::Zero(steps)), nx_(nx) {}
 
+  /// The horizon T, entries of the state and of the control.
   [[nodiscard]] int steps() const { return C.steps(); }
   [[nodiscard]] int nx() const { return nx_; }
   [[nodiscard]] int nu() const { return C.rows() - nx_; }

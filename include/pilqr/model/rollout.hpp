@@ -23,6 +23,7 @@ struct Rollouts {
         xi(steps, nu, samples),
         cost(MatrixX::Zero(samples, steps)) {}
 
+  /// The horizon T, number of samples N, entries of the state and of the control.
   [[nodiscard]] int steps() const { return x.steps(); }
   [[nodiscard]] int samples() const { return x.cols(); }
   [[nodiscard]] int nx() const { return x.rows(); }

@@ -29,11 +29,14 @@ void require_valid(const KlStepOptions& options);
 /// begin at 1, clipped to their bounds.
 class KlStep {
  public:
+  /// No steps; to be assigned to.
   KlStep() = default;
+  /// For a horizon of `steps` >= 1 steps. Throws InvalidArgument for an option out of range.
   KlStep(const KlStepOptions& options, int steps);
 
   /// The steps to use now, T entries, nats.
   [[nodiscard]] VectorX value() const { return base_.cwiseProduct(multiplier_); }
+  /// The factors on the base steps, T entries: what a checkpoint has to hold.
   [[nodiscard]] const VectorX& multiplier() const { return multiplier_; }
   /// Restores a saved multiplier; throws InvalidArgument on another size or on a value that is not
   /// positive and finite.

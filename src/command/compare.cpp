@@ -82,11 +82,11 @@ class Teller {
     };
     if (!run.failure.ok()) {
       report(fmt::format("iteration {} failed: {}", run.progress.iterations + 1,
-                         text_of(run.failure)));
+                         run.failure.message()));
     }
     for (const auto* evaluations : {&run.noiseless, &run.noisy}) {
       for (const Evaluation& e : *evaluations) {
-        if (!e.failure.ok()) report(fmt::format("evaluation failed: {}", text_of(e.failure)));
+        if (!e.failure.ok()) report(fmt::format("evaluation failed: {}", e.failure.message()));
       }
     }
     if (quiet_) return;

@@ -97,7 +97,7 @@ std::string summary_json(const std::vector<ComparedAlgorithm>& algorithms) {
       if (run.failure.ok()) continue;
       failures.push_back({{"seed", run.run.settings.seed},
                           {"iteration", run.progress.iterations},
-                          {"message", text_of(run.failure)}});
+                          {"message", run.failure.message()}});
     }
     list.push_back({{"algorithm", name(algorithm.settings.algorithm)},
                     {"seeds", seeds},

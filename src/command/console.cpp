@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <limits>
 
 namespace pilqr::command {
 
@@ -22,11 +21,6 @@ void print_error(std::string_view message) {
   }
   line += '\n';
   std::fwrite(line.data(), 1, line.size(), stderr);
-}
-
-std::string text_of(Failure failure) {
-  if (std::isnan(failure.value)) failure.value = std::numeric_limits<double>::quiet_NaN();
-  return failure.message();
 }
 
 void print(std::string_view text) {

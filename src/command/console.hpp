@@ -13,9 +13,6 @@ namespace pilqr::command {
 /// One line on stderr, "pilqr: message"; control characters of the message are shown as \xNN.
 void print_error(std::string_view message);
 
-/// Failure::message, in which NaN is "nan" whatever its sign.
-std::string text_of(Failure failure);
-
 /// Text on stdout, flushed.
 void print(std::string_view text);
 

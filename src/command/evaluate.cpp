@@ -97,7 +97,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
                                           settings.conditions[m], options));
     const Failure& failure = evaluations.back().failure;
     if (!failure.ok()) {
-      print_error(fmt::format("evaluation failed: {}", text_of(failure)));
+      print_error(fmt::format("evaluation failed: {}", failure.message()));
       return exit_failure;
     }
   }

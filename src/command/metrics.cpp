@@ -55,7 +55,7 @@ std::string to_line(const MetricsRow& row) {
       {"status", name(report.failure.kind)},
   };
   if (report.replay_diverged_step >= 0) line["replay_diverged_step"] = report.replay_diverged_step;
-  if (!report.ok()) line["failure"] = text_of(report.failure);
+  if (!report.ok()) line["failure"] = report.failure.message();
   // A system's own message may hold bytes that are not UTF-8.
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
 }

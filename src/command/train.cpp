@@ -74,7 +74,7 @@ int train_and_tell(const RunFolder& folder, SavedRun& saved, const TrainArgument
   const std::string where = folder.path.string();
   if (!outcome.failure.ok()) {
     print_error(fmt::format("iteration {} failed: {}; {} holds the last good policy",
-                            outcome.progress.iterations + 1, text_of(outcome.failure),
+                            outcome.progress.iterations + 1, outcome.failure.message(),
                             folder.policy().string()));
     return exit_failure;
   }

@@ -5,9 +5,11 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace pilqr {
@@ -18,10 +20,30 @@ class InvalidArgument : public std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
-/// Throws InvalidArgument with the formatted message unless the condition holds.
+namespace detail {
+
+/// NaN without its sign, which is an accident of the processor; anything else as it is.
+template <class T>
+decltype(auto) without_nan_sign(T& value) {
+  using Plain = std::remove_const_t<T>;
+  if constexpr (std::is_floating_point_v<Plain>) {
+    return std::isnan(value) ? std::numeric_limits<Plain>::quiet_NaN() : Plain{value};
+  } else {
+    return (value);
+  }
+}
+
+}  // namespace detail
+
+/// Throws InvalidArgument with the formatted message unless the condition holds. NaN is "nan" in
+/// it, whatever its sign.
 template <class... Args>
 void require(bool condition, fmt::format_string<Args...> format, Args&&... args) {
-  if (!condition) throw InvalidArgument(fmt::format(format, std::forward<Args>(args)...));
+  if (condition) return;
+  const auto text = [&format](auto&&... values) {
+    return fmt::vformat(format, fmt::make_format_args(values...));
+  };
+  throw InvalidArgument(text(detail::without_nan_sign(args)...));
 }
 
 /// What went wrong in an iteration.
@@ -73,7 +95,8 @@ struct Failure {
 
   [[nodiscard]] bool ok() const { return kind == FailureKind::none; }
 
-  /// One line, for example "non_finite_cost: condition 0, sample 3, step 17: value nan".
+  /// One line, for example "non_finite_cost: condition 0, sample 3, step 17: value nan"; NaN has
+  /// no sign in it.
   [[nodiscard]] std::string message() const {
     if (ok()) return "ok";
     std::string text = fmt::format("{}:", name(kind));
@@ -86,7 +109,8 @@ struct Failure {
     place("condition", condition);
     place("sample", sample);
     place("step", step);
-    text += fmt::format("{}value {}", *separator == ',' ? ": " : " ", value);
+    text +=
+        fmt::format("{}value {}", *separator == ',' ? ": " : " ", detail::without_nan_sign(value));
     if (!detail.empty()) text += fmt::format(" ({})", detail);
     return text;
   }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <new>
 #include <system_error>
 
 namespace pilqr {
@@ -111,7 +112,7 @@ void sync_directory(const Descriptor& directory, const fs::path& path) {
 
 }  // namespace
 
-std::string read_file(const fs::path& path) {
+std::string read_file(const fs::path& path, std::uint64_t most) {
   // Non-blocking, because opening a named pipe would otherwise wait for a writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) fail(path, "cannot open");
@@ -119,7 +120,14 @@ std::string read_file(const fs::path& path) {
   if (::fstat(file.get(), &status) != 0) fail(path, "cannot open");
   require_regular(status, path);
 
-  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  require_file(size <= most, path, "has {} bytes, expected at most {}", size, most);
+  std::string bytes;
+  try {
+    bytes.resize(static_cast<std::size_t>(size));
+  } catch (const std::bad_alloc&) {
+    throw FileError(path, fmt::format("its {} bytes do not fit into memory", size));
+  }
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t count = ::read(file.get(), bytes.data() + done, bytes.size() - done);

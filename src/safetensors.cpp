@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -249,7 +250,13 @@ void save_safetensors(const std::filesystem::path& path, const SafeTensors& cont
 }
 
 SafeTensors load_safetensors(const std::filesystem::path& path) {
-  return decode_safetensors(read_file(path), path);
+  const std::string bytes = read_file(path);
+  try {
+    return decode_safetensors(bytes, path);
+  } catch (const std::bad_alloc&) {
+    throw FileError(path,
+                    fmt::format("the values of its {} bytes do not fit into memory", bytes.size()));
+  }
 }
 
 }  // namespace pilqr

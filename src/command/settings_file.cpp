@@ -305,7 +305,8 @@ RunSettings resolve(const SettingsRequest& request) {
   toml::table file;
   std::vector<Value> values;
   if (request.file) {
-    file = parse(read_file(*request.file), request.file->string());
+    constexpr std::uint64_t most = std::uint64_t{1} << 20U;  // bytes
+    file = parse(read_file(*request.file, most), request.file->string());
     flatten(file, request.file->string(), "", values);
   }
   for (const Assignment& assignment : request.assignments) {

@@ -202,6 +202,28 @@ TEST(BadInput, EvaluateChecksTheRun) {
   EXPECT_EQ(command.run(evaluate).status, 0) << "the files are back";
 }
 
+// Sparse files: nobody's disk or memory holds them.
+TEST(BadInput, FilesThatAreTooLarge) {
+  Command command;
+  ASSERT_EQ(command.run(short_training("r")).status, 0);
+  const std::vector<std::string> evaluate = {"evaluate", "r"};
+  const std::vector<std::string> resume = {"train", "--resume", "r", "--iterations", "5"};
+  const auto expect_refusal = [&](const std::string& name, const std::vector<std::string>& words,
+                                  std::uintmax_t size, const std::string& limit) {
+    const std::string bytes = command.read(name);
+    std::filesystem::resize_file(command.path(name), size);
+    test::expect_refused(command.run(words),
+                         {name, fmt::format("has {} bytes, expected at most {}", size, limit)});
+    command.write(name, bytes);
+  };
+  constexpr std::uintmax_t large = std::uintmax_t{3} << 30U;
+  expect_refusal("r/policy.safetensors", evaluate, large, "1073741824");
+  expect_refusal("r/config.toml", evaluate, 2'000'000, "1048576");
+  expect_refusal("r/metrics.jsonl", resume, large, "1073741824");
+  expect_refusal("r/checkpoint/state.safetensors", resume, large, "1073741824");
+  EXPECT_EQ(command.run(evaluate).status, 0) << "the files are back";
+}
+
 // Finite entries, but the state overflows: a failure of the run, not bad input.
 TEST(BadInput, EvaluationThatFails) {
   Command command;

@@ -169,6 +169,40 @@ TEST(AtomicFile, RefusesDirectoriesAndDevices) {
   EXPECT_EQ(directory.entries().size(), 2U);
 }
 
+// Sparse, so that the disk holds nothing of them.
+TEST(AtomicFile, RefusesFilesThatAreTooLarge) {
+  const test::TemporaryDirectory directory;
+  const fs::path path = directory / "file";
+  test::write_plainly(path, "1234");
+  EXPECT_EQ(read_file(path, 4), "1234");
+  EXPECT_EQ(test::file_error([&] { (void)read_file(path, 3); }),
+            path.string() + ": has 4 bytes, expected at most 3");
+  fs::resize_file(path, std::uintmax_t{3} << 30U);
+  EXPECT_EQ(test::file_error([&] { (void)read_file(path); }),
+            path.string() + ": has 3221225472 bytes, expected at most 1073741824");
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they reserve all addresses
+TEST(AtomicFile, AFileThatDoesNotFitIntoMemoryIsNamed) {
+  const test::TemporaryDirectory directory;
+  const fs::path path = directory / "file";
+  test::write_plainly(path, "");
+  fs::resize_file(path, std::uintmax_t{900} << 20U);
+  std::string message;
+  rlimit old{};
+  ASSERT_EQ(::getrlimit(RLIMIT_AS, &old), 0);
+  const rlimit little{rlim_t{800} << 20U, old.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &little), 0);
+  try {
+    (void)read_file(path);
+  } catch (const std::exception& error) {
+    message = error.what();
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &old), 0);
+  EXPECT_EQ(message, path.string() + ": its 943718400 bytes do not fit into memory");
+}
+#endif
+
 // A reader sees one of the versions, whole.
 TEST(AtomicFile, ReadersNeverSeeHalfAFile) {
   const test::TemporaryDirectory directory;

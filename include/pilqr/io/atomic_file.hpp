@@ -1,6 +1,7 @@
 #pragma once
 /// Whole files: read at once, written so that a reader never sees half of one.
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -9,8 +10,13 @@
 
 namespace pilqr {
 
-/// The bytes of a regular file. Throws FileError.
-std::string read_file(const std::filesystem::path& path);
+/// Bytes of the largest file that is read unless a caller says otherwise: many times the policies
+/// and checkpoints of any robot.
+inline constexpr std::uint64_t largest_file = std::uint64_t{1} << 30U;
+
+/// The bytes of a regular file of at most `most` bytes. Throws FileError, also for a larger file
+/// and for one that does not fit into memory.
+std::string read_file(const std::filesystem::path& path, std::uint64_t most = largest_file);
 
 /// When a file that was written reaches the disk.
 enum class Sync {

@@ -52,7 +52,8 @@ SafeTensors decode_safetensors(std::string_view bytes, const std::filesystem::pa
 void save_safetensors(const std::filesystem::path& path, const SafeTensors& contents,
                       Sync sync = Sync::now);
 
-/// decode_safetensors of a file.
+/// decode_safetensors of a file of at most `largest_file` bytes. Throws FileError, also if it does
+/// not fit into memory.
 SafeTensors load_safetensors(const std::filesystem::path& path);
 
 }  // namespace pilqr

@@ -66,6 +66,14 @@ class Teller {
     live_.show(fmt::format("{} of {} runs done", count, runs_.size()));
   }
 
+  /// A run that an error ended, such as a full disk.
+  void broke(int i, const std::exception& error) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    live_.clear();
+    print_error(fmt::format("{}: not finished: {}",
+                            runs_[static_cast<std::size_t>(i)].folder.path.string(), error.what()));
+  }
+
   /// Tells of what stands behind a run that was not finished.
   void rest() {
     live_.clear();
@@ -141,17 +149,28 @@ std::string ranges(const std::vector<std::uint64_t>& ascending) {
   return out;
 }
 
-/// The line for a comparison that a signal ended.
-std::string interruption(const std::vector<ComparedAlgorithm>& algorithms,
-                         const std::filesystem::path& out) {
+/// The line for a comparison with runs that a signal or an error ended.
+std::string incompleteness(const std::vector<ComparedAlgorithm>& algorithms,
+                           const std::filesystem::path& out) {
   std::string missing;
   for (const ComparedAlgorithm& algorithm : algorithms) {
     if (algorithm.unfinished.empty()) continue;
     missing += fmt::format("{}{} seed {}", missing.empty() ? "" : "; ",
                            name(algorithm.settings.algorithm), ranges(algorithm.unfinished));
   }
-  return fmt::format("interrupted; not finished: {}; what was trained so far is in {}", missing,
-                     out.string());
+  return fmt::format("{}not finished: {}; what was trained so far is in {}",
+                     interrupted() ? "interrupted; " : "", missing, out.string());
+}
+
+/// False, and told, if it cannot be written: what is printed is then all there is.
+bool save_summary(const std::filesystem::path& path, const std::string& summary) {
+  try {
+    write_atomically(path, summary);
+    return true;
+  } catch (const FileError& error) {
+    print_error(error.what());
+    return false;
+  }
 }
 
 int run_all(const CompareArguments& arguments, const std::filesystem::path& out, int threads,
@@ -163,7 +182,11 @@ int run_all(const CompareArguments& arguments, const std::filesystem::path& out,
         return [&](int i) {
           if (interrupted()) return;
           ComparedRun& run = runs[static_cast<std::size_t>(i)];
-          do_run(run);
+          try {
+            do_run(run);
+          } catch (const std::exception& error) {
+            teller.broke(i, error);
+          }
           if (run.finished) teller.finished(i);
         };
       });
@@ -187,20 +210,19 @@ int run_all(const CompareArguments& arguments, const std::filesystem::path& out,
     algorithms.back().runs.push_back(std::move(runs[i]));
   }
   const std::string summary = summary_json(algorithms);
-  write_atomically(out / "summary.json", summary);
+  const bool saved = save_summary(out / "summary.json", summary);
   if (arguments.json) {
     print(summary);
   } else {
     if (!arguments.quiet) print('\n' + summary_table(algorithms) + '\n');
-    print(fmt::format(
-        "Policies: {0}/ALGORITHM/seed_S/policy.safetensors; summary: {0}/summary.json\n",
-        out.string()));
+    print(fmt::format("Policies: {}/ALGORITHM/seed_S/policy.safetensors{}\n", out.string(),
+                      saved ? fmt::format("; summary: {}/summary.json", out.string()) : ""));
   }
   if (unfinished > 0) {
-    print_error(interruption(algorithms, out));
-    return exit_interrupted;
+    print_error(incompleteness(algorithms, out));
+    return interrupted() ? exit_interrupted : exit_failure;
   }
-  return failed == 0 ? exit_done : exit_failure;
+  return failed == 0 && saved ? exit_done : exit_failure;
 }
 
 }  // namespace

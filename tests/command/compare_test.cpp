@@ -131,6 +131,38 @@ TEST(Compare, Failures) {
   EXPECT_EQ(summary["algorithms"][1]["conditions"][0]["curve"].size(), 2U);
 }
 
+// A limit on the size of files stands for a disk that is full in some runs only.
+TEST(Compare, AFullDiskInOneRunKeepsTheOthers) {
+  Command command;
+  const auto largest_file_of = [&](const std::string& algorithm) {
+    EXPECT_EQ(command.run(test::short_training(algorithm, {"--algorithm", algorithm})).status, 0);
+    std::size_t largest = 0;
+    for (const auto& [name, bytes] : command.contents(algorithm)) {
+      largest = std::max(largest, bytes.size());
+    }
+    return largest;
+  };
+  const std::size_t little = largest_file_of("pi2");
+  const std::size_t much = largest_file_of("pilqr");
+  ASSERT_LT(little, much);
+  const Outcome outcome =
+      command.run({"compare", "point_mass", "--algorithms", "pilqr,pi2", "--seeds", "2",
+                   "--samples", "4", "--iterations", "4", "--threads", "1", "--out", "c"},
+                  (little + much) / 2);
+  EXPECT_EQ(outcome.status, 1);
+  const std::string state = "/checkpoint/state.safetensors: cannot write: File too large\n";
+  EXPECT_EQ(outcome.err, "pilqr: c/pilqr/seed_0: not finished: c/pilqr/seed_0" + state +
+                             "pilqr: c/pilqr/seed_1: not finished: c/pilqr/seed_1" + state +
+                             "pilqr: not finished: pilqr seed 0 to 1; what was trained so far is "
+                             "in c\n");
+  EXPECT_TRUE(test::contains(outcome.out, "pi2      seed 1"));
+  const Json summary = Json::parse(command.read("c/summary.json"))["algorithms"];
+  EXPECT_TRUE(summary[0]["seeds"].empty());
+  EXPECT_EQ(summary[0]["unfinished"], Json::parse("[0, 1]"));
+  EXPECT_EQ(summary[1]["seeds"], Json::parse("[0, 1]"));
+  EXPECT_TRUE(summary[1]["conditions"][0]["cost"]["mean"].is_number());
+}
+
 TEST(Compare, CtrlCBeforeARunIsFinished) {
   Command command;
   const pid_t child = command.start({"compare", "point_mass", "--algorithms", "pi2", "--seeds", "2",

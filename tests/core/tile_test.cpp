@@ -116,6 +116,37 @@ TEST(Tile, BadlyScaled) {
   EXPECT_LT(deviation(out.matrix(), A.matrix() * B.matrix()), 1e-13);
 }
 
+TEST(PanelCholesky, FactorsAndSolvesForEverySize) {
+  for (int n = 1; n <= 40; ++n) {
+    test::Random random(static_cast<std::uint64_t>(n));
+    const MatrixX A = random.positive_definite(n, 0.1);
+    Panel<> L(n, n);
+    L.matrix() = A.triangularView<Eigen::Lower>();
+    ASSERT_TRUE(cholesky_in_place(n, L, 1e-13));
+    const MatrixX factor = L.matrix().triangularView<Eigen::Lower>();
+    EXPECT_LT(deviation(factor * factor.transpose(), A), 1e-13) << n;
+    for (const int m : {1, 7, 26, 41}) {
+      const MatrixX B = random.matrix(m, n);
+      Panel<> X = random_panel(random, m, n);
+      X.matrix() = B;
+      solve_transposed_from_right(m, n, X, L);
+      EXPECT_LT(deviation(X.matrix() * factor.transpose(), B), 1e-12) << m << " " << n;
+      X.matrix() = B;
+      solve_from_right(m, n, X, L);
+      EXPECT_LT(deviation(X.matrix() * factor, B), 1e-12) << m << " " << n;
+    }
+    // Two equal rows: the pivot of the second is rounding.
+    if (n == 1) continue;
+    MatrixX points = random.matrix(n, 2 * n);
+    points.row(n - 1) = points.row(0);
+    L.matrix() = points * points.transpose();
+    EXPECT_FALSE(cholesky_in_place(n, L, 1e-13)) << n;
+    L.matrix() = A;
+    L(n - 1, 0) = nan;
+    EXPECT_FALSE(cholesky_in_place(n, L, 1e-13)) << n;
+  }
+}
+
 TEST(InverseCholesky, IsTheLowerFactorOfTheInverse) {
   for (int n = 1; n <= 20; ++n) {
     test::Random random(static_cast<std::uint64_t>(n));

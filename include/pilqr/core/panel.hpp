@@ -25,12 +25,16 @@ class Panel {
   [[nodiscard]] PILQR_ALWAYS_INLINE double* data() { return data_.data(); }
   [[nodiscard]] PILQR_ALWAYS_INLINE const double* data() const { return data_.data(); }
 
-  PILQR_ALWAYS_INLINE double& operator()(int i, int j = 0) { return data()[i + j * stride()]; }
-  PILQR_ALWAYS_INLINE double operator()(int i, int j = 0) const { return data()[i + j * stride()]; }
+  PILQR_ALWAYS_INLINE double& operator()(int i, int j = 0) {
+    return data()[i + Eigen::Index{j} * stride()];
+  }
+  PILQR_ALWAYS_INLINE double operator()(int i, int j = 0) const {
+    return data()[i + Eigen::Index{j} * stride()];
+  }
 
   /// From row i and column j on.
   [[nodiscard]] PILQR_ALWAYS_INLINE tile::Input at(int i, int j) const {
-    return {data() + i + j * stride(), stride()};
+    return {data() + i + Eigen::Index{j} * stride(), stride()};
   }
   PILQR_ALWAYS_INLINE operator tile::Input() const { return at(0, 0); }  // NOLINT: a view
   PILQR_ALWAYS_INLINE operator tile::Output() {                          // NOLINT: a view

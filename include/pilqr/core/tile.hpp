@@ -43,14 +43,14 @@ struct Input {
   const double* data;
   int stride;
   [[nodiscard]] PILQR_ALWAYS_INLINE Input at(int i, int j) const {
-    return {data == nullptr ? nullptr : data + i + j * stride, stride};
+    return {data == nullptr ? nullptr : data + i + Eigen::Index{j} * stride, stride};
   }
 };
 struct Output {
   double* data;
   int stride;
   [[nodiscard]] PILQR_ALWAYS_INLINE Output at(int i, int j) const {
-    return {data + i + j * stride, stride};
+    return {data + i + Eigen::Index{j} * stride, stride};
   }
 };
 inline constexpr Input zero{nullptr, 0};
@@ -74,10 +74,10 @@ struct Product {
   int depth;
   /// The same with its first row at i and its first column at j.
   [[nodiscard]] PILQR_ALWAYS_INLINE Product at(int i, int j) const {
-    return {a.at(i, 0), b + j * row, row, column, depth};
+    return {a.at(i, 0), b + Eigen::Index{j} * row, row, column, depth};
   }
   [[nodiscard]] PILQR_ALWAYS_INLINE double factor(int j, int k) const {
-    return Sign * b[j * row + k * column];
+    return Sign * b[Eigen::Index{j} * row + Eigen::Index{k} * column];
   }
 };
 
@@ -93,7 +93,7 @@ struct SymmetricProduct {
   }
   [[nodiscard]] PILQR_ALWAYS_INLINE double factor(int j, int k) const {
     j += first;
-    return j > k ? b.data[j + k * b.stride] : b.data[k + j * b.stride];
+    return j > k ? *b.at(j, k).data : *b.at(k, j).data;
   }
 };
 
@@ -215,7 +215,7 @@ PILQR_ALWAYS_INLINE void accumulate(Pack (&acc)[C][R], const Product<Sign>& p) {
     Pack column[R];
     for (int r = 0; r < R; ++r) column[r] = load(a + r * width);
     for (int c = 0; c < C; ++c) {
-      const double factor = b[c * p.row];
+      const double factor = b[Eigen::Index{c} * p.row];
       for (int r = 0; r < R; ++r) {
         if constexpr (Sign > 0) {
           acc[c][r] += column[r] * factor;

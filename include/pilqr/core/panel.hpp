@@ -9,13 +9,16 @@
 namespace pilqr {
 
 /// A column-major Rows x Cols matrix of which every column begins at a multiple of tile::padding
-/// numbers, so that tiles may read and write whole vectors. Sized once; starts as zeros.
+/// numbers, so that tiles may read and write whole vectors, from any row on: there is padding
+/// behind the last column as well. Sized once; starts as zeros.
 template <int Rows = Dynamic, int Cols = Dynamic>
 class Panel {
  public:
   Panel() = default;
   Panel(int rows, int cols)
-      : rows_(rows), cols_(cols), data_(VectorX::Zero(Eigen::Index{tile::padded(rows)} * cols)) {}
+      : rows_(rows),
+        cols_(cols),
+        data_(VectorX::Zero(Eigen::Index{tile::padded(rows)} * cols + tile::padding)) {}
 
   [[nodiscard]] int rows() const { return rows_; }
   [[nodiscard]] int cols() const { return cols_; }

@@ -350,9 +350,8 @@ TEST(Replay, RangeIsCountedInHalfWidths) {
   QuadraticCost<> cost(2, 1, 1);
   for (int t = 0; t < 2; ++t) r.x[t] << 0.0, 1.0;
   for (auto zero : {r.u.flat(), r.xi.flat(), dynamics.F.flat(), policy.K.flat(), policy.k.flat(),
-                    cost.C.flat(), cost.c.flat()}) {
+                    cost.C.flat(), cost.c.flat()})
     zero.setZero();
-  }
   policy.L.flat().setOnes();
   for (const auto& [next, first_diverged] :
        {std::pair{-4.99, 2}, {-5.01, 1}, {5.99, 2}, {6.01, 1}}) {

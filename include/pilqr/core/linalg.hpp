@@ -99,7 +99,7 @@ double log_determinant_from_cholesky(const Eigen::MatrixBase<Derived>& L) {
 /// Eigen-decomposition A = U diag(lambda) U' of a symmetric n x n matrix: Householder reflections
 /// to tridiagonal form, then implicit QL steps (Golub & Van Loan, section 8.3). A and U are padded
 /// panels; A is destroyed. lambda (n entries) is unordered; `work` has padded(n) rows and 3
-/// columns. Does not allocate. False if A holds NaN or infinity.
+/// columns. Does not allocate. False if A holds NaN or infinity, or the steps do not converge.
 template <int N>
 [[nodiscard]] bool symmetric_eigen(int size, tile::Output A, tile::Output U, double* lambda,
                                    tile::Output work) {
@@ -154,12 +154,13 @@ template <int N>
   constexpr double epsilon = 0.5 * std::numeric_limits<double>::epsilon();
   constexpr int max_steps = 60;  // for one eigenvalue; two are normal
   for (int l = 0; l < n; ++l) {
-    for (int step = 0; step < max_steps; ++step) {
+    for (int step = 0;; ++step) {
       int m = l;
       while (m + 1 < n &&
              std::abs(e[m]) > epsilon * (std::abs(lambda[m]) + std::abs(lambda[m + 1])))
         ++m;
       if (m == l) break;
+      if (step == max_steps) return false;
       double g = 0.5 * (lambda[l + 1] - lambda[l]) / e[l];
       g = lambda[m] - lambda[l] + e[l] / (g + std::copysign(std::sqrt(1.0 + g * g), g));
       double sine = 1.0;

@@ -63,4 +63,12 @@ class Panel {
   VectorX data_;
 };
 
+/// Both triangles of the n x n `out` from the lower one of a panel.
+template <int N, class Out>
+void copy_symmetric(int n, const Panel<N, N>& lower, Out&& out) {
+  for (int j = 0; j < n; ++j) {
+    for (int i = j; i < n; ++i) out(i, j) = out(j, i) = lower(i, j);
+  }
+}
+
 }  // namespace pilqr

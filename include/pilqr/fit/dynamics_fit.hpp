@@ -65,10 +65,7 @@ template <int Nx, int Nu, class Prior = NoPrior>
       if (!regression.solve(options.ridge)) return failed(t);
       fit.dynamics.F[t] = regression.Ft.matrix().transpose();
       fit.dynamics.f[t] = regression.f.matrix();
-      auto W = fit.dynamics.W[t];
-      for (int j = 0; j < nx; ++j) {
-        for (int i = j; i < nx; ++i) W(i, j) = W(j, i) = regression.W(i, j);
-      }
+      copy_symmetric(nx, regression.W, fit.dynamics.W[t]);
     }
   } else {
     Regression regression(nx + nu, nx, rollouts.samples());

@@ -10,7 +10,7 @@ namespace pilqr {
 /// means mu and covariances S of the points (divided by N) and a ridge on the diagonal of S11 (LA14
 /// section 3; LFDA16 A.3):
 ///   F = S21 S11^-1,  f = mu2 - F mu1,  W = S22 - F S11 F'.
-/// With fewer points than n1 the same numbers come from the N x N system of the points, Z1 and Z2
+/// With no more points than n1 the same numbers come from the N x N system of the points, Z1 and Z2
 /// centred and divided by sqrt(N): G = Z1'Z1 + ridge I, F = Z2 G^-1 Z1', W = ridge Z2 G^-1 Z2'.
 /// Sized once; solve() does not allocate.
 class RidgeRegression {

@@ -63,6 +63,24 @@ TEST_F(LqrFlmMisuse, Shapes) {
   Marginals<> marginals(T + 1, nx, nu);
   EXPECT_MESSAGE(trajectory_kl(p.reference, p.reference, marginals), "marginals 5 steps of 5");
   EXPECT_MESSAGE(expected_costs(p.cost, marginals), "marginals have 5 steps of 5");
+
+  // Sweeps called by themselves.
+  LinearGaussianPolicy<> out(T, nx, nu);
+  SweepWorkspace<> ws(nx, nu + 1);
+  EXPECT_MESSAGE((void)backward_max_entropy(p.dynamics, p.cost, p.reference, 0.0, 1.0, ws, out),
+                 "the workspace is for nx = 3, nu = 3, the policy has 3, 2");
+  SweepWorkspace<> right(nx, nu);
+  LinearGaussianPolicy<> longer(T + 1, nx, nu);
+  EXPECT_MESSAGE(
+      (void)backward_max_entropy(p.dynamics, p.cost, p.reference, 0.0, 1.0, right, longer),
+      "policies with 4 steps, nx = 3, nu = 2 and 5, 3, 2");
+  const auto states = state_marginals(p.dynamics, p.reference, p.start);
+  const auto choose = [](int, const StepKl<>& kl) { return solve_step_dual(kl, 0.1, 1e-8); };
+  VectorX dual(T);
+  VectorX kl(T - 1);
+  EXPECT_MESSAGE((void)backward_per_step(p.dynamics, p.cost, p.reference, states, choose, right,
+                                         out, dual, kl),
+                 "duals and divergences of 4 and 3 steps");
 }
 
 TEST_F(LqrFlmMisuse, Steps) {

@@ -148,8 +148,18 @@ TEST(BackwardMaxEntropy, NamesTheStepThatIsNotConvex) {
         backward_max_entropy(p.dynamics, p.cost, p.reference, 0.0, 1.0, ws, out);
     EXPECT_FALSE(status.ok());
     EXPECT_EQ(status.failed_step, bad);
+    EXPECT_NEAR(status.value, bad == 4 ? -100.0 : status.value, 1e-9);
     EXPECT_LT(status.value, 0.0);
   }
+  // Indefinite with a positive diagonal: the smallest eigenvalue says so.
+  LqrProblem<> p(3, 1, 3, 2);
+  p.cost.C[0].bottomRightCorner(2, 2) << 1.0, 2.0, 2.0, 1.0;
+  SweepWorkspace<> ws(3, 2);
+  LinearGaussianPolicy<> out(1, 3, 2);
+  const SweepStatus status =
+      backward_max_entropy(p.dynamics, p.cost, p.reference, 0.0, 1.0, ws, out);
+  EXPECT_EQ(status.failed_step, 0);
+  EXPECT_NEAR(status.value, -1.0, 1e-12);
 }
 
 /// Random changes of a step's policy do not lower E[Q] + dual KL. With a floor, only covariances

@@ -29,13 +29,28 @@ template <int Nx, int Nu>
   return std::isfinite(inherited) ? SweepStatus{t, value} : SweepStatus{t + 1, inherited};
 }
 
+/// Throws InvalidArgument unless all that a sweep reads and writes has the workspace's sizes: tiles
+/// do not check bounds.
+template <int Nx, int Nu>
+void require_same_shape(const LinearGaussianDynamics<Nx, Nu>& dynamics,
+                        const QuadraticCost<Nx, Nu>& cost,
+                        const LinearGaussianPolicy<Nx, Nu>& reference,
+                        const SweepWorkspace<Nx, Nu>& ws, const LinearGaussianPolicy<Nx, Nu>& out) {
+  require_same_shape(dynamics, reference);
+  require_same_shape(cost, reference);
+  require_same_shape(reference, out);
+  require(ws.states == reference.nx() && ws.controls == reference.nu(),
+          "sweep: the workspace is for nx = {}, nu = {}, the policy has {}, {}", ws.states,
+          ws.controls, reference.nx(), reference.nu());
+}
+
 /// Maximum-entropy LQR with cost ((C, c) + kl_dual * (quadratic of -log p_ref)) / (kl_dual +
 /// entropy_weight), the inner problem of the constraint on the TOTAL KL (LA14 section 3.1 and
 /// supplement):
 ///   Sigma = Quu^-1, K = -Quu^-1 Qux, k = -Quu^-1 qu.
 /// kl_dual = 0 with entropy_weight = 1 is plain LQR and ignores the reference. Fails at the first
-/// step (from the end) whose Quu is not positive definite; `out` is then incomplete. `out` must
-/// have the reference's shape.
+/// step (from the end) whose Quu is not positive definite, with its smallest eigenvalue; `out` is
+/// then incomplete. `out` may be the reference. Throws InvalidArgument on shapes.
 template <int Nx, int Nu>
 [[nodiscard]] SweepStatus backward_max_entropy(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                                                const QuadraticCost<Nx, Nu>& cost,
@@ -43,6 +58,7 @@ template <int Nx, int Nu>
                                                double kl_dual, double entropy_weight,
                                                SweepWorkspace<Nx, Nu>& ws,
                                                LinearGaussianPolicy<Nx, Nu>& out) {
+  require_same_shape(dynamics, cost, reference, ws, out);
   const int nx = tile::size<Nx>(ws.states);
   const int nu = tile::size<Nu>(ws.controls);
   const double scale = 1.0 / (kl_dual + entropy_weight);
@@ -54,9 +70,10 @@ template <int Nx, int Nu>
     state_action_value(dynamics, t, C, c, ws);
 
     if (!inverse_cholesky<Nu>(nu, ws.Qu.at(nx, 0), ws.L, ws.elimination)) {
-      const auto Quu = ws.Qu.matrix().bottomRows(nu);
-      return failed_at(t, Quu.allFinite() ? Quu.diagonal().minCoeff() : Quu.sum(), ws,
-                       cost.steps());
+      ws.S.matrix() = ws.Qu.matrix().bottomRows(nu);
+      const double sum = ws.S.matrix().sum();
+      const bool finite = symmetric_eigen<Nu>(nu, ws.S, ws.U, ws.kl.lambda.data(), ws.eigen);
+      return failed_at(t, finite ? ws.kl.lambda.minCoeff() : sum, ws, cost.steps());
     }
     // With Y = Qxu L and y = L'qu: K = -L Y', k = -L y.
     tile::full<Nx, Nu>(nx, nu, ws.Y, tile::zero, tile::times(ws.Qu, ws.L, nu));
@@ -89,6 +106,7 @@ template <int Nx, int Nu>
 /// non-convex Quu needs no special case: the bracket starts at its smallest eigenvalue. `kl_dual`
 /// and `kl` (T) receive the duals and divergences. With a floor in the workspace's `kl`, Sigma is
 /// bounded from below as StepKl says. Fails where `choose` does or a number is not finite.
+/// Throws InvalidArgument on shapes.
 template <int Nx, int Nu, class ChooseDual>
 [[nodiscard]] SweepStatus backward_per_step(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                                             const QuadraticCost<Nx, Nu>& cost,
@@ -97,6 +115,13 @@ template <int Nx, int Nu, class ChooseDual>
                                             const ChooseDual& choose, SweepWorkspace<Nx, Nu>& ws,
                                             LinearGaussianPolicy<Nx, Nu>& out, VectorX& kl_dual,
                                             VectorX& kl) {
+  require_same_shape(dynamics, cost, reference, ws, out);
+  require(marginals.mu.steps() == cost.steps() && marginals.mu.rows() == ws.states &&
+              kl_dual.size() == cost.steps() && kl.size() == cost.steps(),
+          "sweep: marginals of {} steps and {} states, duals and divergences of {} and {} steps; "
+          "the policy has {} steps and nx = {}",
+          marginals.mu.steps(), marginals.mu.rows(), rows(kl_dual), rows(kl), cost.steps(),
+          ws.states);
   const int nx = tile::size<Nx>(ws.states);
   const int nu = tile::size<Nu>(ws.controls);
   for (int t = cost.steps() - 1; t >= 0; --t) {

@@ -113,11 +113,8 @@ void forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                        tile::times(tile::input(Sigma), tile::input_transposed(F), ny));
     tile::lower<Nx>(nx, out.next, tile::input(dynamics.W[t]), tile::times(out.F, out.SF, ny));
     auto next_mu = out.mu[t + 1];
-    auto next_Sigma = out.Sigma[t + 1];
-    for (int j = 0; j < nx; ++j) {
-      next_mu(j) = out.m(j);
-      for (int i = j; i < nx; ++i) next_Sigma(i, j) = next_Sigma(j, i) = out.next(i, j);
-    }
+    for (int j = 0; j < nx; ++j) next_mu(j) = out.m(j);
+    copy_symmetric(nx, out.next, out.Sigma[t + 1]);
   }
 }
 
@@ -191,12 +188,8 @@ void state_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
     tile::lower<Nx>(nx, out.S, tile::input(dynamics.W[t]),
                     tile::times_transposed(out.AS, out.A, nx),
                     tile::times_transposed(out.B, out.B, nu));
-    auto mu = out.mu[t + 1];
-    auto Sigma = out.Sigma[t + 1];
-    for (int j = 0; j < nx; ++j) {
-      mu(j) = out.m(j);
-      for (int i = j; i < nx; ++i) Sigma(i, j) = Sigma(j, i) = out.S(i, j);
-    }
+    out.mu[t + 1] = out.m.matrix();
+    copy_symmetric(nx, out.S, out.Sigma[t + 1]);
   }
 }
 

@@ -7,9 +7,6 @@ template void forward_marginals(const LinearGaussianDynamics<>&, const LinearGau
                                 const InitialState<>&, Marginals<>&);
 template void state_marginals(const LinearGaussianDynamics<>&, const LinearGaussianPolicy<>&,
                               const InitialState<>&, StateMarginals<>&);
-template VectorX expected_costs(const QuadraticCost<>&, const Marginals<>&);
-template VectorX trajectory_kl(const LinearGaussianPolicy<>&, const LinearGaussianPolicy<>&,
-                               const Marginals<>&);
 template SweepStatus backward_max_entropy(const LinearGaussianDynamics<>&, const QuadraticCost<>&,
                                           const LinearGaussianPolicy<>&, double, double,
                                           SweepWorkspace<>&, LinearGaussianPolicy<>&);

@@ -34,71 +34,105 @@ double effective_samples(const ConstVectorRef& weights) {
 
 namespace {
 
-/// KL(w(temperature) || uniform) of shifted costs (minimum 0), and its derivative with respect to
-/// log temperature, -Var_w(S) / temperature^2.
+/// The costs of one step, shifted to a minimum of 0, and room for their weights.
+struct Costs {
+  Eigen::ArrayXd shifted;
+  Eigen::ArrayXd weights;
+  double range = 0.0;
+
+  explicit Costs(Eigen::Index samples) : shifted(samples), weights(samples) {}
+  void set(const ConstVectorRef& S) {
+    shifted = S.array() - S.minCoeff();
+    range = shifted.maxCoeff();
+  }
+};
+
+/// KL(w(temperature) || uniform) and its derivative with respect to log temperature,
+/// -Var_w(S) / temperature^2.
 struct Divergence {
   double value;
   double slope;
 };
-Divergence divergence(const ConstVectorRef& S, double offset, double range, double temperature) {
-  double sum = 0.0;
-  double first = 0.0;
-  double second = 0.0;
-  double log_mean = 0.0;  // log of mean exp(-x); expm1 keeps the digits of nearly uniform weights
-  for (Eigen::Index i = 0; i < S.size(); ++i) {
-    const double x = (S(i) - offset) / temperature;
-    const double change = std::expm1(-x);
-    const double w = 1.0 + change;
-    sum += w;
-    first += w * x;
-    second += w * x * x;
-    log_mean += change;
+Divergence divergence(Costs& costs, double temperature) {
+  // With x = S / temperature, sum w log(w N) = -(mean of x under w) - log(mean of exp(-x)).
+  const Eigen::ArrayXd& S = costs.shifted;
+  Eigen::ArrayXd& w = costs.weights;
+  const double inverse = 1.0 / temperature;
+  const double widest = costs.range * inverse;
+  double log_mean = 0.0;
+  if (widest > 1.0) {
+    w = (S * -inverse).exp();
+    log_mean = std::log(w.mean());
+  } else {  // expm1 keeps the digits of nearly uniform weights
+    double change = 0.0;
+    for (Eigen::Index i = 0; i < S.size(); ++i) {
+      w(i) = std::expm1(-S(i) * inverse);
+      change += w(i);
+    }
+    w += 1.0;
+    log_mean = std::log1p(change / static_cast<double>(S.size()));
   }
-  log_mean = std::log1p(log_mean / static_cast<double>(S.size()));
-  const double mean = first / sum;
-  const double variance = std::max(second / sum - mean * mean, 0.0);
-  // sum w log(w N) = -mean x - log mean exp(-x); for tiny x both nearly cancel, variance / 2
-  // remains.
-  const bool tiny = range / temperature < 1e-6;
-  return {tiny ? 0.5 * variance : -mean - log_mean, -variance};
+  const double sum = w.sum();
+  const double mean = (w * S).sum() * inverse / sum;
+  const double variance =
+      std::max((w * S.square()).sum() * inverse * inverse / sum - mean * mean, 0.0);
+  // For tiny x both nearly cancel, variance / 2 remains.
+  return {widest < 1e-6 ? 0.5 * variance : -mean - log_mean, -variance};
+}
+
+/// See optimize_temperature.
+double solve(Costs& costs, const TemperatureOptions& options) {
+  const double range = costs.range;
+  if (range == 0.0) return std::numeric_limits<double>::max();
+  const double floor =
+      std::max({options.min_temperature, 1e-12 * range, std::numeric_limits<double>::min() * 1e8});
+  double low = std::log(floor);
+  if (divergence(costs, floor).value <= options.kl_step) return floor;
+  // KL <= range^2 / (8 eta^2) (variance of a bounded variable), so this is on the other side.
+  const double target = std::log(options.kl_step);
+  double high = std::max(low + 1.0, std::log(range) - 0.5 * target);
+  // High temperatures have KL = variance / (2 eta^2).
+  const double variance = (costs.shifted - costs.shifted.mean()).square().mean();
+  double s = 0.5 * (std::log(0.5 * variance) - target);
+  if (!(s > low && s < high)) s = 0.5 * (low + high);
+  constexpr int max_iterations = 200;  // bisection alone needs about 60
+  for (int iteration = 0; iteration < max_iterations; ++iteration) {
+    const Divergence d = divergence(costs, std::exp(s));
+    const double error = std::log(d.value) - target;  // -inf where the divergence underflows
+    (error > 0.0 ? low : high) = s;
+    double next = s - error * d.value / d.slope;
+    if (!(next > low && next < high)) next = 0.5 * (low + high);
+    // Newton's steps square the error: after one as small as this nothing is left.
+    const bool last = std::abs(next - s) < 1e-9;
+    s = next;
+    if (last) break;
+  }
+  return std::exp(s);
+}
+
+void require_costs(const ConstVectorRef& cost_to_go) {
+  require(cost_to_go.size() > 0 && cost_to_go.allFinite(),
+          "pi2: {} costs-to-go, expected at least one and all finite", rows(cost_to_go));
 }
 
 }  // namespace
 
 double optimize_temperature(const ConstVectorRef& cost_to_go, const TemperatureOptions& options) {
   require_valid(options);
-  require(cost_to_go.size() > 0 && cost_to_go.allFinite(),
-          "pi2: {} costs-to-go, expected at least one and all finite", rows(cost_to_go));
-  const double offset = cost_to_go.minCoeff();
-  const double range = cost_to_go.maxCoeff() - offset;
-  if (range == 0.0) return std::numeric_limits<double>::max();
-
-  const double floor =
-      std::max({options.min_temperature, 1e-12 * range, std::numeric_limits<double>::min() * 1e8});
-  double low = std::log(floor);
-  if (divergence(cost_to_go, offset, range, floor).value <= options.kl_step) return floor;
-  // KL <= range^2 / (8 eta^2) (variance of a bounded variable), so this is on the other side.
-  double high = std::max(low + 1.0, std::log(range) - 0.5 * std::log(options.kl_step));
-  const double target = std::log(options.kl_step);
-  double s = 0.5 * (low + high);
-  constexpr int max_iterations = 200;  // bisection alone needs about 60
-  for (int iteration = 0; iteration < max_iterations; ++iteration) {
-    const Divergence d = divergence(cost_to_go, offset, range, std::exp(s));
-    const double error = std::log(d.value) - target;  // -inf where the divergence underflows
-    if (std::abs(error) < 4e-16) break;
-    (error > 0.0 ? low : high) = s;
-    double next = s - error * d.value / d.slope;
-    if (!(next > low && next < high)) next = 0.5 * (low + high);
-    if (next == s || high - low < 1e-16 * std::abs(s)) break;
-    s = next;
-  }
-  return std::exp(s);
+  require_costs(cost_to_go);
+  Costs costs(cost_to_go.size());
+  costs.set(cost_to_go);
+  return solve(costs, options);
 }
 
 VectorX optimize_temperatures(const MatrixX& cost_to_go, const TemperatureOptions& options) {
+  require_valid(options);
   VectorX temperature(cost_to_go.cols());
+  Costs costs(cost_to_go.rows());
   for (Eigen::Index t = 0; t < cost_to_go.cols(); ++t) {
-    temperature(t) = optimize_temperature(cost_to_go.col(t), options);
+    require_costs(cost_to_go.col(t));
+    costs.set(cost_to_go.col(t));
+    temperature(t) = solve(costs, options);
   }
   return temperature;
 }

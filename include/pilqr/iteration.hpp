@@ -128,7 +128,8 @@ template <int Nx, int Nu, Cost C>
   CostFit<Nx, Nu> expansion = fit_cost(rollouts, cost);
   model.failure = expansion.failure;
   model.cost = std::move(expansion.cost);
-  model.start = fit_initial_state<Nx>(rollouts.x[0]);
+  const InitialState<> start = fit_initial_state(rollouts.x[0]);
+  model.start = {start.mu, start.Sigma};
   return model;
 }
 

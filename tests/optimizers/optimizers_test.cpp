@@ -71,7 +71,7 @@ TEST(Pilqr, IsTheCompositionOfItsSteps) {
             cost_to_go(source == TemperatureSource::residual ? residual : rollouts.cost),
             options.temperature);
         const auto lqr = lqr_flm_update(dynamics.dynamics, model.cost, policy,
-                                        fit_initial_state<Dynamic>(rollouts.x[0]), kl_step.value(),
+                                        fit_initial_state(rollouts.x[0]), kl_step.value(),
                                         options.lqr_flm);
         const auto pi2 =
             pi2_update(lqr.policy, rollouts.xi, cost_to_go(residual), temperature, options.pi2);

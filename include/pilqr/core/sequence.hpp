@@ -106,6 +106,35 @@ class Sequence {
   int cols_ = Cols == Dynamic ? 0 : Cols;
 };
 
+/// The elements of a sequence, whatever its compile-time sizes, to read: what is no matter of
+/// nanoseconds takes views and is compiled once. The sequence must outlive it.
+template <int Order = Eigen::ColMajor>
+class SequenceView {
+ public:
+  using Map = Eigen::Map<const Eigen::Matrix<double, Dynamic, Dynamic, Order>>;
+
+  template <int Rows, int Cols>
+  SequenceView(const Sequence<Rows, Cols, Order>& s)  // NOLINT: a view
+      : data_(s.flat().data()), steps_(s.steps()), rows_(s.rows()), cols_(s.cols()) {}
+
+  [[nodiscard]] int steps() const { return steps_; }
+  [[nodiscard]] int rows() const { return rows_; }
+  [[nodiscard]] int cols() const { return cols_; }
+
+  Map operator[](int t) const {
+    eigen_assert(t >= 0 && t < steps_);
+    return Map(data_ + Eigen::Index{t} * rows_ * cols_, rows_, cols_);
+  }
+  /// All entries, t slowest.
+  [[nodiscard]] Eigen::Map<const VectorX> flat() const {
+    return {data_, Eigen::Index{steps_} * rows_ * cols_};
+  }
+
+ private:
+  const double* data_;
+  int steps_, rows_, cols_;
+};
+
 /// The same numbers with other compile-time sizes; InvalidArgument if they do not fit.
 template <int ToRows, int ToCols, int Rows, int Cols, int Order>
 Sequence<ToRows, ToCols, Order> convert(const Sequence<Rows, Cols, Order>& from) {

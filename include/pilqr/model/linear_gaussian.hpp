@@ -50,35 +50,21 @@ struct LinearGaussianPolicy {
   friend bool operator==(const LinearGaussianPolicy&, const LinearGaussianPolicy&) = default;
 };
 
+/// LinearGaussianPolicy of any compile-time sizes, to read; see SequenceView.
+struct PolicyView {
+  SequenceView<> K, k, L;
+
+  template <int Nx, int Nu>
+  PolicyView(const LinearGaussianPolicy<Nx, Nu>& p)  // NOLINT: a view
+      : K(p.K), k(p.k), L(p.L) {}
+  [[nodiscard]] int steps() const { return K.steps(); }
+  [[nodiscard]] int nx() const { return K.cols(); }
+  [[nodiscard]] int nu() const { return K.rows(); }
+};
+
 /// Throws InvalidArgument unless the policy's parts have matching shapes and finite entries and
 /// every L_t is lower triangular with a positive diagonal. `what` begins the message.
-template <int Nx, int Nu>
-void require_valid(const LinearGaussianPolicy<Nx, Nu>& policy, const char* what) {
-  const int T = policy.steps();
-  const int nx = policy.nx();
-  const int nu = policy.nu();
-  require(T >= 1 && nx >= 1 && nu >= 1, "{} is empty: {} steps, nx = {}, nu = {}", what, T, nx, nu);
-  require(policy.k.steps() == T && policy.k.rows() == nu,
-          "{}: k has {} steps of {}, expected {} of {}", what, policy.k.steps(), policy.k.rows(), T,
-          nu);
-  require(policy.L.steps() == T && policy.L.rows() == nu && policy.L.cols() == nu,
-          "{}: L has {} steps of {}x{}, expected {} of {}x{}", what, policy.L.steps(),
-          policy.L.rows(), policy.L.cols(), T, nu, nu);
-  for (int t = 0; t < T; ++t) {
-    require(policy.K[t].allFinite(), "{}: K at step {} has a NaN or infinite entry", what, t);
-    require(policy.k[t].allFinite(), "{}: k at step {} has a NaN or infinite entry", what, t);
-    require(policy.L[t].allFinite(), "{}: L at step {} has a NaN or infinite entry", what, t);
-    for (int j = 0; j < nu; ++j) {
-      require(policy.L[t](j, j) > 0.0, "{}: L at step {} has {} on its diagonal, expected > 0",
-              what, t, policy.L[t](j, j));
-      for (int i = 0; i < j; ++i) {
-        require(policy.L[t](i, j) == 0.0,
-                "{}: L at step {} is not lower triangular: ({}, {}) is {}", what, t, i, j,
-                policy.L[t](i, j));
-      }
-    }
-  }
-}
+void require_valid(const PolicyView& policy, const char* what);
 
 /// Throws InvalidArgument unless two policies have the same horizon and sizes.
 template <int Nx, int Nu>
@@ -138,6 +124,19 @@ struct LinearGaussianDynamics {
   /// The horizon T.
   [[nodiscard]] int steps() const { return F.steps() + 1; }
   /// Entries of the state and of the control.
+  [[nodiscard]] int nx() const { return F.rows(); }
+  [[nodiscard]] int nu() const { return F.cols() - F.rows(); }
+};
+
+/// LinearGaussianDynamics of any compile-time sizes, to read; see SequenceView.
+struct DynamicsView {
+  SequenceView<Eigen::RowMajor> F;
+  SequenceView<> f, W;
+
+  template <int Nx, int Nu>
+  DynamicsView(const LinearGaussianDynamics<Nx, Nu>& d)  // NOLINT: a view
+      : F(d.F), f(d.f), W(d.W) {}
+  [[nodiscard]] int steps() const { return F.steps() + 1; }
   [[nodiscard]] int nx() const { return F.rows(); }
   [[nodiscard]] int nu() const { return F.cols() - F.rows(); }
 };

@@ -38,4 +38,20 @@ struct QuadraticCost {
   int nx_ = Nx == Dynamic ? 0 : Nx;
 };
 
+/// QuadraticCost of any compile-time sizes, to read; see SequenceView.
+struct CostModelView {
+  SequenceView<> C, c;
+  const VectorX& c0;
+
+  template <int Nx, int Nu>
+  CostModelView(const QuadraticCost<Nx, Nu>& cost)  // NOLINT: a view
+      : C(cost.C), c(cost.c), c0(cost.c0), nx_(cost.nx()) {}
+  [[nodiscard]] int steps() const { return C.steps(); }
+  [[nodiscard]] int nx() const { return nx_; }
+  [[nodiscard]] int nu() const { return C.rows() - nx_; }
+
+ private:
+  int nx_;
+};
+
 }  // namespace pilqr

@@ -33,27 +33,25 @@ struct Rollouts {
   [[nodiscard]] VectorX total_cost() const { return cost.rowwise().sum(); }
 };
 
+/// Rollouts of any compile-time sizes, to read; see SequenceView.
+struct RolloutsView {
+  SequenceView<> x, u, xi;
+  const MatrixX& cost;
+
+  template <int Nx, int Nu>
+  RolloutsView(const Rollouts<Nx, Nu>& r)  // NOLINT: a view
+      : x(r.x), u(r.u), xi(r.xi), cost(r.cost) {}
+  [[nodiscard]] int steps() const { return x.steps(); }
+  [[nodiscard]] int samples() const { return x.cols(); }
+  [[nodiscard]] int nx() const { return x.rows(); }
+  [[nodiscard]] int nu() const { return u.rows(); }
+};
+
 /// Cost-to-go S_{i,t} = sum over j >= t of cost_{i,j}, the S of PILQR17 eq. 2 and 4; N x T like its
 /// argument.
-inline MatrixX cost_to_go(const MatrixX& cost) {
-  MatrixX sum = cost;
-  for (Eigen::Index t = sum.cols() - 2; t >= 0; --t) sum.col(t) += sum.col(t + 1);
-  return sum;
-}
+[[nodiscard]] MatrixX cost_to_go(const MatrixX& cost);
 
 /// Throws InvalidArgument unless the shapes of the parts agree and there is at least one sample.
-template <int Nx, int Nu>
-void require_valid(const Rollouts<Nx, Nu>& r) {
-  const int T = r.steps();
-  const int N = r.samples();
-  require(T >= 1 && N >= 1, "rollouts with {} steps and {} samples", T, N);
-  require(r.u.steps() == T && r.u.cols() == N, "rollouts: u is {} steps of {} samples, x {} of {}",
-          r.u.steps(), r.u.cols(), T, N);
-  require(r.xi.steps() == T && r.xi.cols() == N && r.xi.rows() == r.u.rows(),
-          "rollouts: xi is {} steps of {}x{}, u {} of {}x{}", r.xi.steps(), r.xi.rows(),
-          r.xi.cols(), T, r.u.rows(), N);
-  require(rows(r.cost) == N && cols(r.cost) == T, "rollouts: cost is {}x{}, expected {}x{} (N x T)",
-          rows(r.cost), cols(r.cost), N, T);
-}
+void require_valid(const RolloutsView& rollouts);
 
 }  // namespace pilqr

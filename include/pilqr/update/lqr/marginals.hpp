@@ -39,6 +39,15 @@ struct Marginals {
         m(nx + nu, 1) {}
 };
 
+/// Marginals of any compile-time sizes, to read; see SequenceView.
+struct MarginalsView {
+  SequenceView<> mu, Sigma;
+
+  template <int Nx, int Nu>
+  MarginalsView(const Marginals<Nx, Nu>& m)  // NOLINT: a view
+      : mu(m.mu), Sigma(m.Sigma) {}
+};
+
 /// Throws InvalidArgument unless the three have the same horizon and sizes.
 template <int Nx, int Nu>
 void require_same_shape(const LinearGaussianDynamics<Nx, Nu>& dynamics,
@@ -204,20 +213,7 @@ template <int Nx, int Nu>
 
 /// Expected cost of every step under Gaussian marginals, T:
 ///   c0 + 1/2 tr(C Sigma) + 1/2 mu' C mu + c' mu.
-template <int Nx, int Nu>
-[[nodiscard]] VectorX expected_costs(const QuadraticCost<Nx, Nu>& cost,
-                                     const Marginals<Nx, Nu>& marginals) {
-  const int T = cost.steps();
-  require(marginals.mu.steps() == T && marginals.mu.rows() == cost.C.rows(),
-          "marginals have {} steps of {}, the cost model {} of {}", marginals.mu.steps(),
-          marginals.mu.rows(), T, cost.C.rows());
-  VectorX expected(T);
-  for (int t = 0; t < T; ++t) {
-    const auto mu = marginals.mu[t];
-    expected(t) = cost(t, mu) + 0.5 * cost.C[t].cwiseProduct(marginals.Sigma[t]).sum();
-  }
-  return expected;
-}
+[[nodiscard]] VectorX expected_costs(const CostModelView& cost, const MarginalsView& marginals);
 
 // Compiled once for sizes known at run time only.
 extern template void forward_marginals(const LinearGaussianDynamics<>&,
@@ -225,6 +221,5 @@ extern template void forward_marginals(const LinearGaussianDynamics<>&,
                                        Marginals<>&);
 extern template void state_marginals(const LinearGaussianDynamics<>&, const LinearGaussianPolicy<>&,
                                      const InitialState<>&, StateMarginals<>&);
-extern template VectorX expected_costs(const QuadraticCost<>&, const Marginals<>&);
 
 }  // namespace pilqr

@@ -1,12 +1,10 @@
 #pragma once
 /// The path-integral update of a TVLG policy.
 
-#include <algorithm>
 #include <cmath>
 
 #include "pilqr/core/check.hpp"
-#include "pilqr/core/linalg.hpp"
-#include "pilqr/core/panel.hpp"
+#include "pilqr/core/sequence.hpp"
 #include "pilqr/core/types.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/update/pi2/temperature.hpp"
@@ -40,16 +38,29 @@ inline void require_valid(const Pi2Options& o) {
           "pi2: min_variance_ratio is {}, expected in (0, 1]", o.min_variance_ratio);
 }
 
-/// The updated policy and the weights that made it.
-template <int Nx = Dynamic, int Nu = Dynamic>
-struct Pi2Result {
-  LinearGaussianPolicy<Nx, Nu> policy;
+/// The weights of a path-integral update and what they did.
+struct Pi2Weights {
   MatrixX weights;            ///< path-integral weights, N x T; each column sums to 1
   VectorX effective_samples;  ///< 1 / sum w^2, T
   VectorX variance_ratio;     ///< det(Sigma_new)^(1/nu) / det(Sigma_old)^(1/nu), T
   Failure failure;
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
+
+/// The updated policy and the weights that made it.
+template <int Nx = Dynamic, int Nu = Dynamic>
+struct Pi2Result : Pi2Weights {
+  LinearGaussianPolicy<Nx, Nu> policy;
+};
+
+namespace detail {
+
+/// pi2_update of the feed-forward controls k, nu x T, and the factors L, nu x nu T.
+[[nodiscard]] Pi2Weights pi2_update(MatrixRef k, MatrixRef L, const SequenceView<>& xi,
+                                    const MatrixX& cost_to_go, const VectorX& temperature,
+                                    const Pi2Options& options);
+
+}  // namespace detail
 
 /// One PI2 step (PI2; PI2-CMA; PILQR17 eq. 2 and Algorithm 1 line 8). The feed-forward controls
 /// that the samples took are s_i = u_i - K x_i = k + L xi_i, so in the coordinates of xi:
@@ -70,102 +81,15 @@ template <int Nx, int Nu>
                                            const Sequence<Nu, Dynamic>& xi,
                                            const MatrixX& cost_to_go, const VectorX& temperature,
                                            const Pi2Options& options = {}) {
-  require_valid(options);
-  const int T = policy.steps();
+  Pi2Result<Nx, Nu> result;
+  result.policy = policy;
   const int nu = policy.nu();
-  const int N = xi.cols();
-  require(xi.steps() == T && xi.rows() == nu && N >= 1,
-          "pi2: noise has {} steps of {}x{}, the policy {} steps and nu = {}", xi.steps(),
-          xi.rows(), N, T, nu);
-  require(rows(cost_to_go) == N && cols(cost_to_go) == T,
-          "pi2: cost-to-go is {}x{}, expected {}x{} (N x T)", rows(cost_to_go), cols(cost_to_go), N,
-          T);
-  require(rows(temperature) == T, "pi2: {} temperatures for {} steps", rows(temperature), T);
-
-  Pi2Result<Nx, Nu> result{.policy = policy,
-                           .weights = MatrixX::Zero(N, T),
-                           .effective_samples = VectorX::Zero(T),
-                           .variance_ratio = VectorX::Ones(T),
-                           .failure = {}};
-  Vector<Nu> mean(nu);          // sum w xi
-  Vector<Nu> uniform_mean(nu);  // sum xi / N
-  Vector<Nu> shift(nu);         // change of k in the coordinates of xi
-  Matrix<Nu, Dynamic> deviation(nu, N);
-  Matrix<Nu, Nu> scatter(nu, nu);
-  Panel<Nu, Nu> S(nu, nu);
-  Panel<Nu, Nu> U(nu, nu);
-  Panel<Nu, 3> work(nu, 3);
-  Vector<Nu> eigenvalues(nu);
-  for (int t = 0; t < T; ++t) {
-    auto w = result.weights.col(t);
-    require(temperature(t) > 0.0, "pi2: temperature at step {} is {}, expected > 0", t,
-            temperature(t));
-    path_integral_weights(cost_to_go.col(t), temperature(t), w);
-    if (!cost_to_go.col(t).allFinite() || !w.allFinite()) {
-      result.failure = {.kind = FailureKind::non_finite_update,
-                        .step = t,
-                        .value = cost_to_go.col(t).sum(),
-                        .detail = "path-integral weights"};
-      return result;
-    }
-    result.effective_samples(t) = effective_samples(w);
-    uniform_mean.noalias() = xi[t] * VectorX::Constant(N, 1.0 / N);
-    mean.noalias() = xi[t] * w;
-    shift = mean;
-    if (options.centered) shift -= uniform_mean;
-
-    auto L = result.policy.L[t];
-    result.policy.k[t].noalias() += L * shift;
-
-    deviation = xi[t].colwise() - mean;
-    if (options.covariance_damping > 0.0) {
-      const double spread = deviation.colwise().squaredNorm().dot(w);
-      const double uniform =
-          options.centered ? (xi[t].colwise() - uniform_mean).squaredNorm() / N : nu;
-      const double ratio = uniform > 0.0 ? spread / uniform : 1.0;
-      const double factor =
-          std::pow(std::max(ratio, options.min_variance_ratio), 1.0 / options.covariance_damping);
-      result.variance_ratio(t) = factor;
-      L *= std::sqrt(factor);
-      continue;
-    }
-    scatter.noalias() = deviation * w.asDiagonal() * deviation.transpose();
-    if (options.centered) {
-      deviation = xi[t].colwise() - uniform_mean;
-      scatter.noalias() -= deviation * deviation.transpose() / N;
-      scatter.diagonal().array() += 1.0;
-    }
-    const double n_eff = result.effective_samples(t);
-    scatter *= n_eff / (n_eff + options.shrinkage);
-    scatter.diagonal().array() += options.shrinkage / (n_eff + options.shrinkage);
-    symmetrize(scatter);
-    S.matrix() = scatter;
-    if (!symmetric_eigen<Nu>(nu, S, U, eigenvalues.data(), work)) {
-      result.failure = {.kind = FailureKind::non_finite_update,
-                        .step = t,
-                        .value = scatter.sum(),
-                        .detail = "scatter of the weighted samples"};
-      return result;
-    }
-    eigenvalues = eigenvalues.cwiseMax(options.min_variance_ratio);
-    result.variance_ratio(t) = std::exp(eigenvalues.array().log().mean());
-    scatter = L * U.matrix() * eigenvalues.cwiseSqrt().asDiagonal();
-    lower_factor_in_place(scatter);
-    L = scatter;
-  }
-  for (int t = 0; t < T && result.ok(); ++t) {
-    const double sum = result.policy.k[t].sum() + result.policy.L[t].sum();
-    if (!std::isfinite(sum)) {
-      result.failure = {
-          .kind = FailureKind::non_finite_update, .step = t, .value = sum, .detail = "PI2 policy"};
-    }
-  }
+  const int T = policy.steps();
+  static_cast<Pi2Weights&>(result) = detail::pi2_update(
+      Eigen::Map<MatrixX>(result.policy.k.flat().data(), nu, T),
+      Eigen::Map<MatrixX>(result.policy.L.flat().data(), nu, Eigen::Index{nu} * T), xi, cost_to_go,
+      temperature, options);
   return result;
 }
-
-// Compiled once for sizes known at run time only.
-extern template Pi2Result<> pi2_update(const LinearGaussianPolicy<>&,
-                                       const Sequence<Dynamic, Dynamic>&, const MatrixX&,
-                                       const VectorX&, const Pi2Options&);
 
 }  // namespace pilqr

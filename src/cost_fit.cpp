@@ -1,0 +1,141 @@
+#include "pilqr/fit/cost_fit.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#include "pilqr/core/panel.hpp"
+
+namespace pilqr {
+
+bool detail::add_expansion(double share, const ConstVectorRef& y, CostExpansion& expansion,
+                           MatrixRef C, VectorRef c, double& c0) {
+  const Eigen::Index ny = y.size();
+  double* g = expansion.gradient.data();
+  const double slope = expansion.gradient.dot(y);
+  for (Eigen::Index j = 0; j < ny; ++j) {
+    double* h = expansion.hessian.col(j).data();
+    std::uint64_t bits = 0;
+    for (Eigen::Index k = 0; k < ny; ++k) bits |= std::bit_cast<std::uint64_t>(h[k]);
+    if (bits == 0) continue;
+    double* mean = C.col(j).data();
+    const double yj = y(j);
+    for (Eigen::Index k = 0; k < ny; ++k) {
+      mean[k] += share * h[k];
+      g[k] -= h[k] * yj;
+      h[k] = 0.0;
+    }
+  }
+  // g is the gradient less H y by now, and l - g'y + 1/2 y'Hy the value less half of both slopes.
+  c += share * expansion.gradient;
+  const double constant = expansion.value - 0.5 * (slope + expansion.gradient.dot(y));
+  c0 += share * constant;
+  const bool finite = std::isfinite(constant) && std::isfinite(expansion.gradient.sum());
+  expansion.value = 0.0;
+  expansion.gradient.setZero();
+  return finite;
+}
+
+namespace {
+
+/// The range that replayed states must stay in.
+struct Range {
+  VectorX low, high;  // nx
+
+  Range(const SequenceView<>& x, double half_widths) {
+    low = high = x[0].col(0);
+    for (int t = 0; t < x.steps(); ++t) {
+      for (int i = 0; i < x.cols(); ++i) {
+        low = low.cwiseMin(x[t].col(i));
+        high = high.cwiseMax(x[t].col(i));
+      }
+    }
+    // A dimension that never moves gets the rounding of its size.
+    const VectorX slack = (0.5 * half_widths * (high - low))
+                              .cwiseMax(1e-6 * low.cwiseAbs().cwiseMax(high.cwiseAbs())) +
+                          VectorX::Constant(low.size(), 1e-9);
+    low -= slack;
+    high += slack;
+  }
+
+  /// Of N states in the rows of the panel's first columns.
+  [[nodiscard]] bool holds(int N, const Panel<>& states) const {
+    for (int j = 0; j < low.size(); ++j) {
+      for (int i = 0; i < N; ++i) {
+        const double value = states(i, j);
+        if (!(value >= low(j) && value <= high(j) && std::isfinite(value))) return false;
+      }
+    }
+    return true;
+  }
+};
+
+}  // namespace
+
+PredictedCosts predict_costs(const DynamicsView& dynamics, const CostModelView& cost,
+                             const PolicyView& policy, const RolloutsView& rollouts,
+                             const ReplayOptions& options) {
+  require_valid(options);
+  require_valid(rollouts);
+  const int T = rollouts.steps();
+  const int N = rollouts.samples();
+  const int nx = rollouts.nx();
+  const int nu = rollouts.nu();
+  const int ny = nx + nu;
+  require(policy.steps() == T && dynamics.steps() == T && cost.steps() == T,
+          "replay: rollouts have {} steps, the policy {}, dynamics {}, cost {}", T, policy.steps(),
+          dynamics.steps(), cost.steps());
+  require(policy.nx() == nx && policy.nu() == nu && cost.nx() == nx && cost.nu() == nu,
+          "replay: rollouts have nx = {}, nu = {}, the policy {}, {}, cost {}, {}", nx, nu,
+          policy.nx(), policy.nu(), cost.nx(), cost.nu());
+  require(T == 1 || (dynamics.nx() == nx && dynamics.nu() == nu),
+          "replay: rollouts have nx = {}, nu = {}, dynamics {}, {}", nx, nu, dynamics.nx(),
+          dynamics.nu());
+  require(rollouts.x.flat().allFinite() && rollouts.xi.flat().allFinite(),
+          "replay: states or noise of the rollouts have a NaN or infinite entry");
+
+  const Range range(rollouts.x, options.range);
+  PredictedCosts predicted{MatrixX::Zero(N, T), T};
+  // Samples stand in rows: one tile has all of them.
+  Panel<> y(N, ny);   // [x' u']
+  Panel<> xi(N, nu);  // noise
+  Panel<> Cy(N, ny);
+  Panel<> next(N, nx);
+  y.matrix().leftCols(nx) = rollouts.x[0].transpose();
+  const auto fill = [N](double* column, double value) { std::fill_n(column, N, value); };
+  for (int t = 0; t < T; ++t) {
+    if (!range.holds(N, y)) {
+      predicted.first_diverged_step = t;
+      break;
+    }
+    const auto noise = rollouts.xi[t];
+    for (int i = 0; i < N; ++i) {
+      for (int j = 0; j < nu; ++j) xi(i, j) = noise(j, i);
+    }
+    for (int j = 0; j < nu; ++j) fill(&y(0, nx + j), policy.k[t](j));
+    tile::full<Dynamic, Dynamic>(N, nu, tile::Output(y).at(0, nx), y.at(0, nx),
+                                 tile::times_transposed(y, tile::input(policy.K[t]), nx),
+                                 tile::times_transposed(xi, tile::input(policy.L[t]), nu));
+    tile::full<Dynamic, Dynamic>(N, ny, Cy, tile::zero, tile::times(y, tile::input(cost.C[t]), ny));
+    auto sums = predicted.cost.col(t);
+    sums.setConstant(cost.c0(t));
+    for (int j = 0; j < ny; ++j) {
+      const double cj = cost.c[t](j);
+      for (int i = 0; i < N; ++i) sums(i) += (0.5 * Cy(i, j) + cj) * y(i, j);
+    }
+    if (!sums.allFinite()) {
+      sums.setZero();
+      predicted.first_diverged_step = t;
+      break;
+    }
+    if (t + 1 == T) break;
+    for (int j = 0; j < nx; ++j) fill(&next(0, j), dynamics.f[t](j));
+    tile::full<Dynamic, Dynamic>(N, nx, next, next,
+                                 tile::times(y, tile::input_transposed(dynamics.F[t]), ny));
+    y.matrix().leftCols(nx) = next.matrix();
+  }
+  return predicted;
+}
+
+}  // namespace pilqr

@@ -1,4 +1,5 @@
-// backward/{fixed,dynamic}/NXxNU/T: one LQR backward sweep (K, k and covariance factors).
+// backward/{fixed,dynamic}/NXxNU/T: one LQR backward sweep (K, k and covariance factors); more of
+// them with dynamic sizes for the growth with T and nx.
 // lqr_flm_update/{fixed,dynamic}/NXxNU/T: forward marginals, sweep and duals, KL bounded per step.
 // act/{fixed,dynamic}/NXxNU: one noiseless control.
 // backward_eigen/{fixed,dynamic}/NXxNU/T: the same sweep as idiomatic Eigen, to compare with.
@@ -17,8 +18,8 @@ constexpr int T = 100;
 constexpr int N = 20;
 
 template <int Nx, int Nu>
-void backward(benchmark::State& state, int nx, int nu) {
-  const Problem<Nx, Nu> p(T, N, nx, nu);
+void backward(benchmark::State& state, int nx, int nu, int steps) {
+  const Problem<Nx, Nu> p(steps, N, nx, nu);
   SweepWorkspace<Nx, Nu> ws(nx, nu);
   LinearGaussianPolicy<Nx, Nu> out = p.policy;
   for (auto _ : state) {
@@ -45,8 +46,10 @@ template <int Nx, int Nu>
 void update(benchmark::State& state, int nx, int nu) {
   const Problem<Nx, Nu> p(T, N, nx, nu);
   const VectorX kl_step = VectorX::Constant(T, 0.3);
+  LqrFlmWorkspace<Nx, Nu> workspace;
   for (auto _ : state) {
-    const auto result = lqr_flm_update(p.dynamics, p.cost, p.policy, p.start, kl_step);
+    const auto result =
+        lqr_flm_update(p.dynamics, p.cost, p.policy, p.start, kl_step, {}, 1.0, workspace);
     if (!result.ok()) state.SkipWithError(result.failure.message().c_str());
     benchmark::DoNotOptimize(result.policy.K.flat().data());
   }
@@ -72,7 +75,7 @@ void add(const char* kind, int nx, int nu) {
   const auto us = benchmark::kMicrosecond;
   const std::string size = fmt::format("/{}/{}x{}", kind, nx, nu);
   const std::string horizon = fmt::format("{}/{}", size, T);
-  RegisterBenchmark(("backward" + horizon).c_str(), backward<Nx, Nu>, nx, nu)->Unit(us);
+  RegisterBenchmark(("backward" + horizon).c_str(), backward<Nx, Nu>, nx, nu, T)->Unit(us);
   RegisterBenchmark(("backward_eigen" + horizon).c_str(), backward_eigen<Nx, Nu>, nx, nu)->Unit(us);
   RegisterBenchmark(("lqr_flm_update" + horizon).c_str(), update<Nx, Nu>, nx, nu)->Unit(us);
   RegisterBenchmark(("act" + size).c_str(), act<Nx, Nu>, nx, nu);
@@ -93,6 +96,13 @@ void add_backward() {
   for (const auto& [nx, nu] : {std::pair{4, 2}, {12, 4}, {26, 7}, {32, 6}, {64, 16}}) {
     add<Dynamic, Dynamic>("dynamic", nx, nu);
   }
+  const auto grow = [](int nx, int nu, int steps) {
+    const std::string name = fmt::format("backward/dynamic/{}x{}/{}", nx, nu, steps);
+    benchmark::RegisterBenchmark(name.c_str(), backward<Dynamic, Dynamic>, nx, nu, steps)
+        ->Unit(benchmark::kMicrosecond);
+  };
+  for (const int steps : {25, 50, 200, 400, 800}) grow(26, 7, steps);
+  for (const int nx : {8, 16, 24, 32, 40, 48, 56, 64, 80, 96}) grow(nx, 8, T);
 }
 
 #endif

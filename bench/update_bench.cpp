@@ -17,10 +17,12 @@ constexpr int N = 20;
 
 void fit(benchmark::State& state, int nx, int nu) {
   const Problem<Dynamic, Dynamic> p(T, N, nx, nu);
+  LinearGaussianDynamics<> dynamics;
   for (auto _ : state) {
-    const auto result = fit_dynamics(p.rollouts);
-    if (!result.ok()) state.SkipWithError(result.failure.message().c_str());
-    benchmark::DoNotOptimize(result.dynamics.F.flat().data());
+    const Failure failure = fit_dynamics(p.rollouts, {}, NoPrior{}, dynamics);
+    if (!failure.ok()) state.SkipWithError(failure.message().c_str());
+    benchmark::DoNotOptimize(dynamics.F.flat().data());
+    benchmark::ClobberMemory();
   }
 }
 
@@ -36,11 +38,12 @@ void pi2(benchmark::State& state, int nx, int nu) {
 
 void update(benchmark::State& state, int nx, int nu) {
   const Problem<Dynamic, Dynamic> p(T, N, nx, nu);
-  const Pilqr<> fresh(p.policy);
+  Pilqr<> optimizer(p.policy);
+  const ModelBasedState fresh = optimizer.state();
   const RandomStream stream(StreamKey{});
   for (auto _ : state) {
     state.PauseTiming();
-    Pilqr<> optimizer = fresh;
+    optimizer.restore(p.policy, fresh);
     state.ResumeTiming();
     const UpdateReport report = optimizer.update(p.rollouts, ReachCost{}, stream);
     if (!report.ok()) state.SkipWithError(report.failure.message().c_str());

@@ -3,6 +3,7 @@
 
 namespace pilqr {
 
-template DynamicsFit<> fit_dynamics(const Rollouts<>&, const DynamicsFitOptions&, const NoPrior&);
+template Failure fit_dynamics(const Rollouts<>&, const DynamicsFitOptions&, const NoPrior&,
+                              LinearGaussianDynamics<>&);
 
 }  // namespace pilqr

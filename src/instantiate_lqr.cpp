@@ -12,6 +12,7 @@ template SweepStatus backward_max_entropy(const LinearGaussianDynamics<>&, const
                                           SweepWorkspace<>&, LinearGaussianPolicy<>&);
 template LqrFlmResult<> lqr_flm_update(const LinearGaussianDynamics<>&, const QuadraticCost<>&,
                                        const LinearGaussianPolicy<>&, const InitialState<>&,
-                                       const VectorX&, const LqrFlmOptions&, double);
+                                       const VectorX&, const LqrFlmOptions&, double,
+                                       LqrFlmWorkspace<>&);
 
 }  // namespace pilqr

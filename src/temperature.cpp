@@ -100,12 +100,11 @@ double solve(Costs& costs, const TemperatureOptions& options) {
     const Divergence d = divergence(costs, std::exp(s));
     const double error = std::log(d.value) - target;  // -inf where the divergence underflows
     (error > 0.0 ? low : high) = s;
-    double next = s - error * d.value / d.slope;
-    if (!(next > low && next < high)) next = 0.5 * (low + high);
+    const double step = -error * d.value / d.slope;
+    const bool inside = s + step > low && s + step < high;
+    s = inside ? s + step : 0.5 * (low + high);
     // Newton's steps square the error: after one as small as this nothing is left.
-    const bool last = std::abs(next - s) < 1e-9;
-    s = next;
-    if (last) break;
+    if ((inside && std::abs(step) < 1e-9) || high - low < 1e-16 * std::abs(s)) break;
   }
   return std::exp(s);
 }

@@ -93,8 +93,6 @@ struct FittedModel {
   LinearGaussianDynamics<Nx, Nu> dynamics;
   QuadraticCost<Nx, Nu> cost;
   InitialState<Nx> start;
-  Failure failure;
-  [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
 /// The mixture as fit_dynamics wants it.
@@ -106,31 +104,25 @@ struct MixturePrior {
 /// @param gmm the mixture of earlier iterations; it learns from the rollouts first. Empty: ridge
 /// only.
 /// @param stream draws the mixture's seeds.
+/// @param model the result, in the memory of the one before; incomplete on failure.
 template <int Nx, int Nu, Cost C>
-[[nodiscard]] FittedModel<Nx, Nu> fit_model(const Rollouts<Nx, Nu>& rollouts, const C& cost,
-                                            const DynamicsFitOptions& options,
-                                            std::optional<GmmPrior>& gmm, RandomStream stream) {
-  FittedModel<Nx, Nu> model;
-  DynamicsFit<Nx, Nu> fit;
+[[nodiscard]] Failure fit_model(const Rollouts<Nx, Nu>& rollouts, const C& cost,
+                                const DynamicsFitOptions& options, std::optional<GmmPrior>& gmm,
+                                RandomStream stream, FittedModel<Nx, Nu>& model) {
+  Failure failure;
   if (gmm && rollouts.steps() > 1) {
     const GmmFit mixture = gmm->update(rollouts, stream);
-    if (!mixture.ok()) {
-      model.failure = mixture.failure;
-      return model;
-    }
-    fit = fit_dynamics(rollouts, options, MixturePrior{*gmm});
+    if (!mixture.ok()) return mixture.failure;
+    failure = fit_dynamics(rollouts, options, MixturePrior{*gmm}, model.dynamics);
   } else {
-    fit = fit_dynamics(rollouts, options);
+    failure = fit_dynamics(rollouts, options, NoPrior{}, model.dynamics);
   }
-  model.failure = fit.failure;
-  if (!model.ok()) return model;
-  model.dynamics = std::move(fit.dynamics);
-  CostFit<Nx, Nu> expansion = fit_cost(rollouts, cost);
-  model.failure = expansion.failure;
-  model.cost = std::move(expansion.cost);
-  const InitialState<> start = fit_initial_state(rollouts.x[0]);
-  model.start = {start.mu, start.Sigma};
-  return model;
+  if (failure.ok()) failure = fit_cost(rollouts, cost, model.cost);
+  if (failure.ok()) {
+    const InitialState<> start = fit_initial_state(rollouts.x[0]);
+    model.start = {start.mu, start.Sigma};
+  }
+  return failure;
 }
 
 /// What the optimisers that use a model carry from one iteration to the next, besides the policy.

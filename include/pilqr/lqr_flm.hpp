@@ -41,6 +41,9 @@ class LqrFlm {
   /// The last good policy; the next rollouts are to be sampled from it.
   [[nodiscard]] const Policy& policy() const { return policy_; }
 
+  /// The models of the last update; incomplete if it could not fit them, empty before the first.
+  [[nodiscard]] const FittedModel<Nx, Nu>& model() const { return model_; }
+
   /// What is carried on besides the policy; for checkpoints.
   [[nodiscard]] const ModelBasedState& state() const { return state_; }
   /// Goes on from a saved policy and state. Throws InvalidArgument if they are not of this horizon.
@@ -59,13 +62,13 @@ class LqrFlm {
     describe_samples(rollouts, report);
     ModelBasedState next = state_;
 
-    const auto model = fit_model(rollouts, cost, options_.model.fit, next.gmm, stream);
-    if (!model.ok()) return failed(report, model.failure);
+    const Failure unfit = fit_model(rollouts, cost, options_.model.fit, next.gmm, stream, model_);
+    if (!unfit.ok()) return failed(report, unfit);
     const PredictedCosts predicted =
-        predict_costs(model.dynamics, model.cost, policy_, rollouts, options_.replay);
+        predict_costs(model_.dynamics, model_.cost, policy_, rollouts, options_.replay);
     const VectorX ratio = residual_ratio(rollouts.cost - predicted.cost, rollouts.cost);
 
-    const double expected = expected_cost(model, policy_);
+    const double expected = expected_cost(policy_);
     if (state_.adapt && options_.kl_rule == KlRule::residual) {
       next.kl_step.adapt_to_residual(ratio);
     } else if (state_.adapt) {
@@ -73,11 +76,11 @@ class LqrFlm {
                                         state_.expected_cost - expected);
     }
 
-    auto lqr = lqr_flm_update(model.dynamics, model.cost, policy_, model.start,
-                              next.kl_step.value(), options_.lqr_flm, state_.lqr_dual);
+    auto lqr = lqr_flm_update(model_.dynamics, model_.cost, policy_, model_.start,
+                              next.kl_step.value(), options_.lqr_flm, state_.lqr_dual, workspace_);
     if (!lqr.ok()) return failed(report, lqr.failure);
     next.expected_cost = expected;
-    next.predicted_cost = expected_cost(model, lqr.policy);
+    next.predicted_cost = expected_cost(lqr.policy);
     next.lqr_dual = lqr.kl_dual(0);
     next.adapt = true;
 
@@ -88,13 +91,17 @@ class LqrFlm {
   }
 
  private:
-  static double expected_cost(const FittedModel<Nx, Nu>& model, const Policy& policy) {
-    return expected_costs(model.cost, forward_marginals(model.dynamics, policy, model.start)).sum();
+  /// Under the last model.
+  double expected_cost(const Policy& policy) {
+    forward_marginals(model_.dynamics, policy, model_.start, workspace_.marginals);
+    return expected_costs(model_.cost, workspace_.marginals).sum();
   }
 
   Options options_;
   Policy policy_;
   ModelBasedState state_;
+  FittedModel<Nx, Nu> model_;
+  LqrFlmWorkspace<Nx, Nu> workspace_;
 };
 
 }  // namespace pilqr

@@ -63,6 +63,9 @@ class Pilqr {
   /// The last good policy; the next rollouts are to be sampled from it.
   [[nodiscard]] const Policy& policy() const { return policy_; }
 
+  /// The models of the last update; incomplete if it could not fit them, empty before the first.
+  [[nodiscard]] const FittedModel<Nx, Nu>& model() const { return model_; }
+
   /// What is carried on besides the policy; for checkpoints.
   [[nodiscard]] const ModelBasedState& state() const { return state_; }
   /// Goes on from a saved policy and state. Throws InvalidArgument if they are not of this horizon.
@@ -84,10 +87,10 @@ class Pilqr {
 
     // 3: fit the dynamics. 4: what they and the expanded cost predict for each sample, and the
     // rest.
-    const auto model = fit_model(rollouts, cost, options_.model.fit, next.gmm, stream);
-    if (!model.ok()) return failed(report, model.failure);
+    const Failure unfit = fit_model(rollouts, cost, options_.model.fit, next.gmm, stream, model_);
+    if (!unfit.ok()) return failed(report, unfit);
     const PredictedCosts predicted =
-        predict_costs(model.dynamics, model.cost, policy_, rollouts, options_.replay);
+        predict_costs(model_.dynamics, model_.cost, policy_, rollouts, options_.replay);
     const MatrixX residual = rollouts.cost - predicted.cost;
 
     // 5: adapt the KL step to the share of the cost that is left.
@@ -104,8 +107,9 @@ class Pilqr {
     const VectorX temperature = optimize_temperatures(S, options_.temperature);
 
     // 7: the model-based update.
-    const auto lqr = lqr_flm_update(model.dynamics, model.cost, policy_, model.start,
-                                    next.kl_step.value(), options_.lqr_flm, state_.lqr_dual);
+    const auto lqr =
+        lqr_flm_update(model_.dynamics, model_.cost, policy_, model_.start, next.kl_step.value(),
+                       options_.lqr_flm, state_.lqr_dual, workspace_);
     if (!lqr.ok()) return failed(report, lqr.failure);
     next.lqr_dual = lqr.kl_dual(0);
 
@@ -124,6 +128,8 @@ class Pilqr {
   Options options_;
   Policy policy_;
   ModelBasedState state_;
+  FittedModel<Nx, Nu> model_;
+  LqrFlmWorkspace<Nx, Nu> workspace_;
 };
 
 }  // namespace pilqr

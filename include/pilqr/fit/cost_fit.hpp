@@ -34,36 +34,50 @@ bool add_expansion(double share, const ConstVectorRef& y, CostExpansion& expansi
 /// absolute coordinates (PILQR17 section 4.3; LFDA16):
 ///   C = mean(H),  c = mean(g - H y),  c0 = mean(l - g'y + 1/2 y'Hy).
 /// Reports non_finite_cost with sample and step if a derivative is NaN or infinite, or overflows.
+/// Throws InvalidArgument on shapes.
+/// @param out the model; resized if needed, incomplete on failure.
 template <int Nx, int Nu, Cost Term>
-[[nodiscard]] CostFit<Nx, Nu> fit_cost(const Rollouts<Nx, Nu>& rollouts, const Term& cost) {
+[[nodiscard]] Failure fit_cost(const Rollouts<Nx, Nu>& rollouts, const Term& cost,
+                               QuadraticCost<Nx, Nu>& out) {
   require_valid(rollouts);
   const int T = rollouts.steps();
   const int N = rollouts.samples();
   const int nx = rollouts.nx();
   const int nu = rollouts.nu();
-  CostFit<Nx, Nu> fit{QuadraticCost<Nx, Nu>(T, nx, nu), {}};
-  fit.cost.C.set_zero();
-  fit.cost.c.set_zero();
+  if (out.steps() != T || out.nx() != nx || out.nu() != nu) {
+    out = QuadraticCost<Nx, Nu>(T, nx, nu);
+  }
   CostExpansion e(nx, nu);
   VectorX y(nx + nu);
   for (int t = 0; t < T; ++t) {
-    auto C = fit.cost.C[t];
+    MatrixRef C(out.C[t]);
+    VectorRef c(out.c[t]);
+    C.setZero();
+    c.setZero();
+    out.c0(t) = 0.0;
     for (int i = 0; i < N; ++i) {
       y.head(nx) = rollouts.x[t].col(i);
       y.tail(nu) = rollouts.u[t].col(i);
       cost.expand(t, y.head(nx), y.tail(nu), 1.0, e);
       const double value = e.value;
-      if (!detail::add_expansion(1.0 / N, y, e, C, fit.cost.c[t], fit.cost.c0(t))) {
-        fit.failure = {.kind = FailureKind::non_finite_cost,
-                       .sample = i,
-                       .step = t,
-                       .value = value,
-                       .detail = "value, gradient or Hessian of the cost's expansion"};
-        return fit;
+      if (!detail::add_expansion(1.0 / N, y, e, C, c, out.c0(t))) {
+        return {.kind = FailureKind::non_finite_cost,
+                .sample = i,
+                .step = t,
+                .value = value,
+                .detail = "value, gradient or Hessian of the cost's expansion"};
       }
     }
     symmetrize(C);
   }
+  return {};
+}
+
+/// The same as a value.
+template <int Nx, int Nu, Cost Term>
+[[nodiscard]] CostFit<Nx, Nu> fit_cost(const Rollouts<Nx, Nu>& rollouts, const Term& cost) {
+  CostFit<Nx, Nu> fit;
+  fit.failure = fit_cost(rollouts, cost, fit.cost);
   return fit;
 }
 

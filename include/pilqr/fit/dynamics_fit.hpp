@@ -6,7 +6,6 @@
 
 #include "pilqr/core/check.hpp"
 #include "pilqr/fit/regression.hpp"
-#include "pilqr/fit/ridge_regression.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/model/rollout.hpp"
 
@@ -39,54 +38,60 @@ struct DynamicsFit {
 /// nx + nu is the normal case. Reports singular_fit with its step if the covariance of [x; u] is
 /// singular, which takes a ridge that vanishes next to the data, or if an entry is NaN or infinite.
 /// Throws InvalidArgument on shapes and options.
-template <int Nx, int Nu, class Prior = NoPrior>
-[[nodiscard]] DynamicsFit<Nx, Nu> fit_dynamics(const Rollouts<Nx, Nu>& rollouts,
-                                               const DynamicsFitOptions& options = {},
-                                               const Prior& prior = {}) {
+/// @param out the dynamics; resized if needed, incomplete on failure.
+template <int Nx, int Nu, class Prior>
+[[nodiscard]] Failure fit_dynamics(const Rollouts<Nx, Nu>& rollouts,
+                                   const DynamicsFitOptions& options, const Prior& prior,
+                                   LinearGaussianDynamics<Nx, Nu>& out) {
   require_valid(options);
   require_valid(rollouts);
   const int T = rollouts.steps();
   const int nx = rollouts.nx();
   const int nu = rollouts.nu();
-  DynamicsFit<Nx, Nu> fit{LinearGaussianDynamics<Nx, Nu>(T, nx, nu), {}};
+  if (out.steps() != T || out.nx() != nx || out.nu() != nu) {
+    out = LinearGaussianDynamics<Nx, Nu>(T, nx, nu);
+  }
   const auto failed = [&](int t) {
-    fit.failure = {.kind = FailureKind::singular_fit,
+    return Failure{.kind = FailureKind::singular_fit,
                    .step = t,
                    .value = options.ridge,
                    .detail = "covariance of [x; u] is singular with this ridge, or not finite"};
-    return fit;
   };
-  if constexpr (std::same_as<Prior, NoPrior>) {
-    RidgeRegression regression(nx + nu, nx, rollouts.samples());
-    for (int t = 0; t + 1 < T; ++t) {
-      regression.z1.matrix().topRows(nx) = rollouts.x[t];
-      regression.z1.matrix().bottomRows(nu) = rollouts.u[t];
-      regression.z2.matrix() = rollouts.x[t + 1];
-      if (!regression.solve(options.ridge)) return failed(t);
-      fit.dynamics.F[t] = regression.Ft.matrix().transpose();
-      fit.dynamics.f[t] = regression.f.matrix();
-      copy_symmetric(nx, regression.W, fit.dynamics.W[t]);
+  Regression regression(nx + nu, nx, rollouts.samples());
+  [[maybe_unused]] MatrixX z;  // the points of a step, as priors want them
+  for (int t = 0; t + 1 < T; ++t) {
+    regression.z1.matrix().topRows(nx) = rollouts.x[t];
+    regression.z1.matrix().bottomRows(nu) = rollouts.u[t];
+    regression.z2.matrix() = rollouts.x[t + 1];
+    bool solved = false;
+    if constexpr (RegressionPrior<Prior>) {
+      z.resize(2 * nx + nu, rollouts.samples());
+      z << rollouts.x[t], rollouts.u[t], rollouts.x[t + 1];
+      solved = regression.solve(options.ridge, prior.at(t, z));
+    } else {
+      static_assert(std::same_as<Prior, NoPrior>, "the prior needs at(t, z)");
+      solved = regression.solve(options.ridge);
     }
-  } else {
-    Regression regression(nx + nu, nx, rollouts.samples());
-    Matrix<Nx, joint_size<Nx, Nu>> F(nx, nx + nu);
-    Vector<Nx> f(nx);
-    Matrix<Nx, Nx> W(nx, nx);
-    for (int t = 0; t + 1 < T; ++t) {
-      regression.z.topRows(nx) = rollouts.x[t];
-      regression.z.middleRows(nx, nu) = rollouts.u[t];
-      regression.z.bottomRows(nx) = rollouts.x[t + 1];
-      if (!regression.solve(t, options.ridge, prior, F, f, W)) return failed(t);
-      fit.dynamics.F[t] = F;
-      fit.dynamics.f[t] = f;
-      fit.dynamics.W[t] = W;
-    }
+    if (!solved) return failed(t);
+    out.F[t] = regression.Ft.matrix().transpose();
+    out.f[t] = regression.f.matrix();
+    copy_symmetric(nx, regression.W, out.W[t]);
   }
-  return fit;
+  return {};
 }
 
 // Compiled once for sizes known at run time only.
-extern template DynamicsFit<> fit_dynamics(const Rollouts<>&, const DynamicsFitOptions&,
-                                           const NoPrior&);
+extern template Failure fit_dynamics(const Rollouts<>&, const DynamicsFitOptions&, const NoPrior&,
+                                     LinearGaussianDynamics<>&);
+
+/// The same as a value.
+template <int Nx, int Nu, class Prior = NoPrior>
+[[nodiscard]] DynamicsFit<Nx, Nu> fit_dynamics(const Rollouts<Nx, Nu>& rollouts,
+                                               const DynamicsFitOptions& options = {},
+                                               const Prior& prior = {}) {
+  DynamicsFit<Nx, Nu> fit;
+  fit.failure = fit_dynamics(rollouts, options, prior, fit.dynamics);
+  return fit;
+}
 
 }  // namespace pilqr

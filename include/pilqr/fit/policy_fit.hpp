@@ -69,20 +69,29 @@ template <int Nx, int Nu, class Prior = NoPrior>
           covariance.steps(), covariance.rows(), covariance.cols(), T, nu, nu);
   PolicyFit<Nx, Nu> fit{LinearGaussianPolicy<Nx, Nu>(T, nx, nu), {}};
   Regression regression(nx, nu, N);
-  Matrix<Nu, Nx> K(nu, nx);
-  Vector<Nu> k(nu);
+  [[maybe_unused]] MatrixX z;  // the points of a step, as priors want them
   Matrix<Nu, Nu> S(nu, nu);
   for (int t = 0; t < T; ++t) {
     const double ridge = t == 0 ? options.ridge_first_step : options.ridge;
-    regression.z.topRows(nx) = x[t];
-    regression.z.bottomRows(nu) = mean[t];
-    if (!regression.solve(t, ridge, prior, K, k, S)) {
+    regression.z1.matrix() = x[t];
+    regression.z2.matrix() = mean[t];
+    bool solved = false;
+    if constexpr (RegressionPrior<Prior>) {
+      z.resize(nx + nu, N);
+      z << x[t], mean[t];
+      solved = regression.solve(ridge, prior.at(t, z));
+    } else {
+      static_assert(std::same_as<Prior, NoPrior>, "the prior needs at(t, z)");
+      solved = regression.solve(ridge);
+    }
+    if (!solved) {
       fit.failure = {.kind = FailureKind::singular_fit,
                      .step = t,
                      .value = ridge,
                      .detail = "covariance of x is singular with this ridge, or not finite"};
       return fit;
     }
+    copy_symmetric(nu, regression.W, S);
     S += covariance[t];
     const double smallest = S.diagonal().minCoeff();
     if (!cholesky_in_place(S)) {
@@ -92,8 +101,8 @@ template <int Nx, int Nu, class Prior = NoPrior>
                      .detail = "covariance of the linearised policy is not positive definite"};
       return fit;
     }
-    fit.policy.K[t] = K;
-    fit.policy.k[t] = k;
+    fit.policy.K[t] = regression.Ft.matrix().transpose();
+    fit.policy.k[t] = regression.f.matrix();
     fit.policy.L[t] = S;
   }
   return fit;

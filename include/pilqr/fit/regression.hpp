@@ -1,9 +1,11 @@
 #pragma once
-/// Linear regression with a normal-inverse-Wishart prior, and where the prior comes from.
+/// Linear regression with a ridge or a normal-inverse-Wishart prior, and where the prior comes
+/// from.
 
 #include <concepts>
 
 #include "pilqr/core/gaussian.hpp"
+#include "pilqr/core/panel.hpp"
 #include "pilqr/core/types.hpp"
 
 namespace pilqr {
@@ -24,46 +26,48 @@ struct FixedPrior {
   [[nodiscard]] const NormalInverseWishart& at(int, const MatrixX&) const { return prior; }
 };
 
-/// Regression of the last n2 entries of points on their first n1, step by step; points stand in
-/// columns of `z`, (n1 + n2) x N, which the caller fills.
+/// Regression of z2 (n2) on z1 (n1) over N points z = [z1; z2], which stand in the columns of z1
+/// and z2. With means mu and covariances S of the points (divided by N) and a ridge on the diagonal
+/// of S11 (LA14 section 3; LFDA16 A.3):
+///   F = S21 S11^-1,  f = mu2 - F mu1,  W = S22 - F S11 F'.
+/// With a prior over z, S is its posterior (N S + Phi + N m/(N+m) (mu-mu0)(mu-mu0)') / (N + n0).
+/// Without one and with no more points than n1, the same numbers come from the N x N system of the
+/// points, Z1 and Z2 centred and divided by sqrt(N): G = Z1'Z1 + ridge I, F = Z2 G^-1 Z1',
+/// W = ridge Z2 G^-1 Z2'. Sized once; solve() does not allocate.
 class Regression {
  public:
-  Regression(int n1, int n2, int samples)
-      : z(n1 + n2, samples), n1_(n1), mean_(n1 + n2), S_(n1 + n2, n1 + n2), variances_(n1) {}
+  Regression(int n1, int n2, int samples);
 
-  MatrixX z;
+  Panel<> z1;  ///< n1 x N, filled by the caller, overwritten by solve()
+  Panel<> z2;  ///< n2 x N, the same
 
-  /// With the mean mu and covariance S of the points (LA14 section 3; LFDA16 A.3),
-  ///   Sz = S, or with a prior (N S + Phi + N m/(N+m) (mu-mu0)(mu-mu0)') / (N + n0), plus ridge on
-  ///   the diagonal of its block [1,1];  F = Sz[2,1] Sz[1,1]^-1,  f = mu_2 - F mu_1,
-  ///   W = Sz[2,2] - F Sz[1,1] F'.
-  /// False, with F, f and W unspecified, if Sz[1,1] is singular to working precision (a pivot of
-  /// its Cholesky factorisation is below 1e-13 of its variance) or an entry is NaN or infinite.
-  template <class Prior, class Gain, class Offset, class Conditional>
-  [[nodiscard]] bool solve(int t, double ridge, const Prior& prior, Gain& F, Offset& f,
-                           Conditional& W) {
-    moments(z, mean_, S_, centred_);
-    if constexpr (RegressionPrior<Prior>) {
-      posterior_covariance_in_place(prior.at(t, z), cols(z), mean_, S_);
-    } else {
-      static_assert(std::same_as<Prior, NoPrior>, "the prior needs at(t, z)");
-    }
-    auto diagonal = S_.diagonal().head(n1_);
-    diagonal.array() += ridge;
-    variances_ = diagonal;
-    if (!condition_in_place(mean_, S_, n1_, F, f, W)) return false;
-    // The diagonal is now that of the Cholesky factor. A pivot near the rounding error of its
-    // variance says that the entry depends on those before it, and F would be noise.
-    constexpr double least_pivot = 1e-13;
-    return (diagonal.array().square() > least_pivot * variances_.array()).all();
-  }
+  Panel<> Ft;  ///< F', n1 x n2
+  Panel<> f;   ///< n2
+  Panel<> W;   ///< n2 x n2, lower triangle
+
+  /// False, with F, f and W unspecified, if S11 is singular to working precision (a pivot of its
+  /// Cholesky factorisation, or of G's, is below 1e-13 of its entry) or an entry is NaN or
+  /// infinite.
+  [[nodiscard]] bool solve(double ridge);
+  /// The same with a prior. Throws InvalidArgument if it is not one over n1 + n2 entries.
+  [[nodiscard]] bool solve(double ridge, const NormalInverseWishart& prior);
 
  private:
-  int n1_;
-  VectorX mean_;
-  MatrixX S_;
-  MatrixX centred_;
-  VectorX variances_;
+  /// Whether the system of the points is the smaller one.
+  [[nodiscard]] bool by_points() const { return samples_ <= n1_; }
+  void centre();
+  void covariances();
+  [[nodiscard]] bool solve_by_points(double ridge);
+  [[nodiscard]] bool solve_by_covariance(double ridge);
+  [[nodiscard]] bool finish();
+
+  int n1_, n2_, samples_;
+  Panel<> mu1_;  // n1
+  Panel<> mu2_;  // n2
+  Panel<> S11_;  // n1 x n1, lower triangle
+  Panel<> S21_;  // n2 x n1, later F
+  Panel<> z1t_;  // N x n1, by points only
+  Panel<> G_;    // N x N, the same
 };
 
 }  // namespace pilqr

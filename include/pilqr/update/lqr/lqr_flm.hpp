@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "pilqr/core/check.hpp"
 #include "pilqr/core/types.hpp"
@@ -65,6 +66,20 @@ struct LqrFlmResult {
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
+/// Buffers of an update, for callers that make many: sized by the first, kept for the next.
+template <int Nx = Dynamic, int Nu = Dynamic>
+struct LqrFlmWorkspace {
+  std::optional<SweepWorkspace<Nx, Nu>> sweep{};
+  StateMarginals<Nx, Nu> states{};  ///< per step: those of the reference
+  Marginals<Nx, Nu> marginals{};    ///< total: those of the last policy tried, or the reference's
+
+  /// The sweep's, for these sizes.
+  SweepWorkspace<Nx, Nu>& sized(int nx, int nu) {
+    if (!sweep || sweep->states != nx || sweep->controls != nu) sweep.emplace(nx, nu);
+    return *sweep;
+  }
+};
+
 namespace detail {
 
 template <int Nx, int Nu>
@@ -72,15 +87,15 @@ LqrFlmResult<Nx, Nu> lqr_flm_per_step(const LinearGaussianDynamics<Nx, Nu>& dyna
                                       const QuadraticCost<Nx, Nu>& cost,
                                       const LinearGaussianPolicy<Nx, Nu>& reference,
                                       const InitialState<Nx>& start, const VectorX& kl_step,
-                                      const LqrFlmOptions& options) {
+                                      const LqrFlmOptions& options,
+                                      LqrFlmWorkspace<Nx, Nu>& workspace) {
   const int T = reference.steps();
   LqrFlmResult<Nx, Nu> result{.policy = {T, reference.nx(), reference.nu()},
                               .kl = VectorX::Zero(T),
                               .kl_dual = VectorX::Zero(T),
                               .failure = {}};
-  StateMarginals<Nx, Nu> marginals;
-  state_marginals(dynamics, reference, start, marginals);
-  SweepWorkspace<Nx, Nu> ws(reference.nx(), reference.nu());
+  state_marginals(dynamics, reference, start, workspace.states);
+  SweepWorkspace<Nx, Nu>& ws = workspace.sized(reference.nx(), reference.nu());
   ws.kl.min_variance_ratio = options.min_variance_ratio;
   double excess = 0.0;  // of the step before, a good guess
   const auto choose = [&](int t, const StepKl<Nu>& kl) {
@@ -89,8 +104,8 @@ LqrFlmResult<Nx, Nu> lqr_flm_per_step(const LinearGaussianDynamics<Nx, Nu>& dyna
     return root;
   };
   result.sweeps = 1;
-  const SweepStatus status = backward_per_step(dynamics, cost, reference, marginals, choose, ws,
-                                               result.policy, result.kl_dual, result.kl);
+  const SweepStatus status = backward_per_step(dynamics, cost, reference, workspace.states, choose,
+                                               ws, result.policy, result.kl_dual, result.kl);
   if (!status.ok()) {
     result.failure = {.kind = FailureKind::non_finite_update,
                       .step = status.failed_step,
@@ -105,14 +120,15 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
                                    const QuadraticCost<Nx, Nu>& cost,
                                    const LinearGaussianPolicy<Nx, Nu>& reference,
                                    const InitialState<Nx>& start, double kl_step,
-                                   double initial_dual, const LqrFlmOptions& options) {
+                                   double initial_dual, const LqrFlmOptions& options,
+                                   LqrFlmWorkspace<Nx, Nu>& workspace) {
   const int T = reference.steps();
   LqrFlmResult<Nx, Nu> result{.policy = {T, reference.nx(), reference.nu()},
                               .kl = VectorX::Zero(T),
                               .kl_dual = VectorX::Zero(T),
                               .failure = {}};
-  SweepWorkspace<Nx, Nu> ws(reference.nx(), reference.nu());
-  Marginals<Nx, Nu> marginals(T, reference.nx(), reference.nu());
+  SweepWorkspace<Nx, Nu>& ws = workspace.sized(reference.nx(), reference.nu());
+  Marginals<Nx, Nu>& marginals = workspace.marginals;
   if (options.marginals == KlMarginals::reference) {
     forward_marginals(dynamics, reference, start, marginals);
   }
@@ -204,10 +220,13 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
 ///
 /// Throws InvalidArgument on shapes and options; a numerical failure is reported in the result.
 template <int Nx, int Nu>
-[[nodiscard]] LqrFlmResult<Nx, Nu> lqr_flm_update(
-    const LinearGaussianDynamics<Nx, Nu>& dynamics, const QuadraticCost<Nx, Nu>& cost,
-    const LinearGaussianPolicy<Nx, Nu>& reference, const InitialState<Nx>& start,
-    const VectorX& kl_step, const LqrFlmOptions& options = {}, double initial_dual = 1.0) {
+[[nodiscard]] LqrFlmResult<Nx, Nu> lqr_flm_update(const LinearGaussianDynamics<Nx, Nu>& dynamics,
+                                                  const QuadraticCost<Nx, Nu>& cost,
+                                                  const LinearGaussianPolicy<Nx, Nu>& reference,
+                                                  const InitialState<Nx>& start,
+                                                  const VectorX& kl_step,
+                                                  const LqrFlmOptions& options, double initial_dual,
+                                                  LqrFlmWorkspace<Nx, Nu>& workspace) {
   require_valid(options);
   require_same_shape(dynamics, reference);
   require_same_shape(cost, reference);
@@ -221,9 +240,9 @@ template <int Nx, int Nu>
           initial_dual);
   LqrFlmResult<Nx, Nu> result =
       options.constraint == KlConstraint::per_step
-          ? detail::lqr_flm_per_step(dynamics, cost, reference, start, kl_step, options)
+          ? detail::lqr_flm_per_step(dynamics, cost, reference, start, kl_step, options, workspace)
           : detail::lqr_flm_total(dynamics, cost, reference, start, kl_step.sum(), initial_dual,
-                                  options);
+                                  options, workspace);
   if (result.ok() && !(result.policy.K.all_finite() && result.policy.k.all_finite() &&
                        result.policy.L.all_finite() && result.kl.allFinite())) {
     result.failure = {.kind = FailureKind::non_finite_update, .detail = "LQR-FLM policy"};
@@ -244,6 +263,17 @@ template <int Nx, int Nu>
 extern template LqrFlmResult<> lqr_flm_update(const LinearGaussianDynamics<>&,
                                               const QuadraticCost<>&, const LinearGaussianPolicy<>&,
                                               const InitialState<>&, const VectorX&,
-                                              const LqrFlmOptions&, double);
+                                              const LqrFlmOptions&, double, LqrFlmWorkspace<>&);
+
+/// The same with buffers of its own.
+template <int Nx, int Nu>
+[[nodiscard]] LqrFlmResult<Nx, Nu> lqr_flm_update(
+    const LinearGaussianDynamics<Nx, Nu>& dynamics, const QuadraticCost<Nx, Nu>& cost,
+    const LinearGaussianPolicy<Nx, Nu>& reference, const InitialState<Nx>& start,
+    const VectorX& kl_step, const LqrFlmOptions& options = {}, double initial_dual = 1.0) {
+  LqrFlmWorkspace<Nx, Nu> workspace;
+  return lqr_flm_update(dynamics, cost, reference, start, kl_step, options, initial_dual,
+                        workspace);
+}
 
 }  // namespace pilqr

@@ -1,4 +1,4 @@
-#include "pilqr/fit/ridge_regression.hpp"
+#include "pilqr/fit/regression.hpp"
 
 #include <cmath>
 
@@ -23,7 +23,7 @@ void centre(int n, int N, tile::Output z, tile::Output mean) {
 
 }  // namespace
 
-RidgeRegression::RidgeRegression(int n1, int n2, int samples)
+Regression::Regression(int n1, int n2, int samples)
     : z1(n1, samples),
       z2(n2, samples),
       Ft(n1, n2),
@@ -36,18 +36,52 @@ RidgeRegression::RidgeRegression(int n1, int n2, int samples)
       mu2_(n2, 1),
       S11_(n1, n1),
       S21_(n2, n1),
-      z1t_(samples, n1),
-      G_(samples, samples) {
+      z1t_(by_points() ? samples : 0, n1),
+      G_(by_points() ? samples : 0, by_points() ? samples : 0) {
   require(n1 >= 1 && n2 >= 1 && samples >= 1, "regression of {} on {} entries with {} points", n2,
           n1, samples);
 }
 
-bool RidgeRegression::solve(double ridge) {
-  centre(n1_, samples_, z1, mu1_);
-  centre(n2_, samples_, z2, mu2_);
-  if (!(samples_ <= n1_ && ridge > 0.0 ? solve_by_points(ridge) : solve_by_covariance(ridge))) {
-    return false;
+void Regression::centre() {
+  pilqr::centre(n1_, samples_, z1, mu1_);
+  pilqr::centre(n2_, samples_, z2, mu2_);
+}
+
+bool Regression::solve(double ridge) {
+  centre();
+  if (by_points() && ridge > 0.0) {
+    if (!solve_by_points(ridge)) return false;
+  } else {
+    covariances();
+    if (!solve_by_covariance(ridge)) return false;
   }
+  return finish();
+}
+
+bool Regression::solve(double ridge, const NormalInverseWishart& prior) {
+  const int D = n1_ + n2_;
+  require_valid(prior, D);
+  const double N = samples_;
+  centre();
+  covariances();
+  // The posterior of every block of S, lower triangles.
+  const double scale = 1.0 / (N + prior.n0);
+  const double shift = N * prior.m / (N + prior.m);
+  const auto deviation = [&](int i) { return (i < n1_ ? mu1_(i) : mu2_(i - n1_)) - prior.mu0(i); };
+  for (int j = 0; j < D; ++j) {
+    const double dj = shift * deviation(j);
+    const double* Phi = prior.Phi.col(j).data();
+    const auto update = [&](double& S, int i) { S = scale * (N * S + Phi[i] + dj * deviation(i)); };
+    for (int i = j; i < n1_; ++i) update(S11_(i, j), i);
+    for (int i = j < n1_ ? 0 : j - n1_; i < n2_; ++i) {
+      update(j < n1_ ? S21_(i, j) : W(i, j - n1_), n1_ + i);
+    }
+  }
+  return solve_by_covariance(ridge) && finish();
+}
+
+/// F, f and W are there: f, and whether all of them are finite.
+bool Regression::finish() {
   double sum = 0.0;  // finite if all of them are: every number of W and F contributes
   for (int i = 0; i < n2_; ++i) {
     f(i) = mu2_(i) - tile::dot(n1_, Ft.at(0, i).data, mu1_.data());
@@ -57,7 +91,7 @@ bool RidgeRegression::solve(double ridge) {
   return std::isfinite(sum);
 }
 
-bool RidgeRegression::solve_by_points(double ridge) {
+bool Regression::solve_by_points(double ridge) {
   for (int s = 0; s < samples_; ++s) {
     for (int i = 0; i < n1_; ++i) z1t_(s, i) = z1(i, s);
   }
@@ -72,15 +106,19 @@ bool RidgeRegression::solve_by_points(double ridge) {
   return true;
 }
 
-bool RidgeRegression::solve_by_covariance(double ridge) {
+/// S11, S21 and, in W, S22 of the centred points.
+void Regression::covariances() {
   tile::lower<Dynamic>(n1_, S11_, tile::zero, tile::times_transposed(z1, z1, samples_));
   tile::full<Dynamic, Dynamic>(n2_, n1_, S21_, tile::zero,
                                tile::times_transposed(z2, z1, samples_));
+  tile::lower<Dynamic>(n2_, W, tile::zero, tile::times_transposed(z2, z2, samples_));
+}
+
+bool Regression::solve_by_covariance(double ridge) {
   for (int i = 0; i < n1_; ++i) S11_(i, i) += ridge;
   if (!cholesky_in_place(n1_, S11_, least_pivot)) return false;
   solve_transposed_from_right(n2_, n1_, S21_, S11_);  // G = S21 L'^-1: W = S22 - G G', F = G L^-1
-  tile::lower<Dynamic>(n2_, W, tile::zero, tile::times_transposed(z2, z2, samples_),
-                       tile::minus_times_transposed(S21_, S21_, n1_));
+  tile::lower<Dynamic>(n2_, W, W, tile::minus_times_transposed(S21_, S21_, n1_));
   solve_from_right(n2_, n1_, S21_, S11_);
   Ft.matrix() = S21_.matrix().transpose();
   return true;

@@ -23,22 +23,31 @@ struct Problem {
     policy = random.policy<Nx, Nu>(T, nx, nu, 0.1 / nx);
     cost = random.cost<Nx, Nu>(T, nx, nu);
     start = {random.vector(nx), 0.01 * random.positive_definite(nx, 0.1)};
-    rollouts = Rollouts<Nx, Nu>(T, N, nx, nu);
+    rollouts = run(policy, N, random);
+  }
+
+  /// N rollouts of a policy.
+  Rollouts<Nx, Nu> run(const LinearGaussianPolicy<Nx, Nu>& own, int N, test::Random& random) const {
+    const int T = own.steps();
+    const int nx = own.nx();
+    const int nu = own.nu();
+    Rollouts<Nx, Nu> out(T, N, nx, nu);
     Vector<joint_size<Nx, Nu>> y(nx + nu);
     for (int i = 0; i < N; ++i) {
       y.head(nx) = start.mu + 0.1 * random.vector(nx);
       for (int t = 0; t < T; ++t) {
         const VectorX xi = random.vector(nu);
-        y.tail(nu) = policy.K[t] * y.head(nx) + policy.k[t] + policy.L[t] * xi;
-        rollouts.x[t].col(i) = y.head(nx);
-        rollouts.u[t].col(i) = y.tail(nu);
-        rollouts.xi[t].col(i) = xi;
-        rollouts.cost(i, t) = cost(t, y);
+        y.tail(nu) = own.K[t] * y.head(nx) + own.k[t] + own.L[t] * xi;
+        out.x[t].col(i) = y.head(nx);
+        out.u[t].col(i) = y.tail(nu);
+        out.xi[t].col(i) = xi;
+        out.cost(i, t) = cost(t, y);
         if (t + 1 < T) {
           y.head(nx) = (dynamics.F[t] * y + dynamics.f[t] + 0.05 * random.vector(nx)).eval();
         }
       }
     }
+    return out;
   }
 };
 

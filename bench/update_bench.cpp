@@ -1,6 +1,8 @@
 // pilqr_update/NXxNU/T/N: a whole update without GMM (fit, expansion, replay, LQR-FLM, PI2).
 // fit_dynamics/NXxNU/T/N, pi2_update/NXxNU/T/N: its parts. gmm_em_iteration/DIM/K/POINTS.
+// pilqr_update_gmm/NXxNU/T/N: a whole update with the mixture prior, in the fifth iteration.
 // rollout/TASK: one rollout of a task under its start policy.
+// random_normal/1000: a thousand standard normals at once. random_normal_single: one of them alone.
 #include <benchmark/benchmark.h>
 
 #include "pilqr/fit/gmm.hpp"
@@ -51,6 +53,28 @@ void update(benchmark::State& state, int nx, int nu) {
   }
 }
 
+void update_gmm(benchmark::State& state, int nx, int nu) {
+  const Problem<Dynamic, Dynamic> p(T, N, nx, nu);
+  test::Random random(1);
+  PilqrOptions options;
+  options.model.gmm.emplace();
+  Pilqr<> seasoned(p.policy, options);
+  const auto run = [&] { return p.run(seasoned.policy(), N, random); };
+  for (int i = 0; i < 4; ++i) {
+    const UpdateReport report = seasoned.update(run(), ReachCost{});
+    if (!report.ok()) state.SkipWithError(report.failure.message().c_str());
+  }
+  const Rollouts<> rollouts = run();
+  for (auto _ : state) {
+    state.PauseTiming();
+    Pilqr<> optimizer = seasoned;
+    state.ResumeTiming();
+    const UpdateReport report = optimizer.update(rollouts, ReachCost{});
+    if (!report.ok()) state.SkipWithError(report.failure.message().c_str());
+    benchmark::DoNotOptimize(optimizer.policy().K.flat().data());
+  }
+}
+
 void em_iteration(benchmark::State& state, int dim, int clusters, int points) {
   test::Random random(7);
   MatrixX centers = 2.0 * random.matrix(dim, clusters);
@@ -67,6 +91,21 @@ void em_iteration(benchmark::State& state, int dim, int clusters, int points) {
     const auto result = copy.em_step(z, options, stream, workspace);
     benchmark::DoNotOptimize(result);
   }
+}
+
+void random_normal(benchmark::State& state) {
+  RandomStream stream({.seed = 1});
+  VectorX z(1000);
+  for (auto _ : state) {
+    stream.fill_normal(z);
+    benchmark::DoNotOptimize(z.data());
+  }
+  state.SetItemsProcessed(state.iterations() * z.size());
+}
+
+void random_normal_single(benchmark::State& state) {
+  RandomStream stream({.seed = 1});
+  for (auto _ : state) benchmark::DoNotOptimize(stream.normal());
 }
 
 void rollout(benchmark::State& state, const Task* task) {
@@ -96,6 +135,9 @@ void add_updates() {
     RegisterBenchmark(("pi2_update" + size).c_str(), pi2, s.nx, s.nu)->Unit(us);
     RegisterBenchmark(("pilqr_update" + size).c_str(), update, s.nx, s.nu)->Unit(us);
   }
+  RegisterBenchmark("pilqr_update_gmm/26x7/100/20", update_gmm, 26, 7)->Unit(us);
+  RegisterBenchmark("random_normal/1000", random_normal);
+  RegisterBenchmark("random_normal_single", random_normal_single);
   for (const int dim : {10, 28, 59}) {
     RegisterBenchmark(fmt::format("gmm_em_iteration/{}/20/2000", dim).c_str(), em_iteration, dim,
                       20, 2000)

@@ -19,32 +19,42 @@ int reflect(int i, int n) {
   return j < n ? j : period - 1 - j;
 }
 
+/// Weights of the steps t - radius to t + radius, 2 radius + 1 of them; their sum is 1.
+VectorX gaussian_kernel(double width, int radius) {
+  VectorX kernel(2 * radius + 1);
+  for (int j = -radius; j <= radius; ++j) {
+    kernel(j + radius) = std::exp(-0.5 * (j / width) * (j / width));
+  }
+  return kernel / kernel.sum();
+}
+
+/// Standard deviation of step t of T after filtering white noise of unit variance.
+double filter_gain(const VectorX& kernel, int radius, int t, int T) {
+  VectorX weights = VectorX::Zero(T);
+  for (int j = -radius; j <= radius; ++j) weights(reflect(t + j, T)) += kernel(j + radius);
+  return weights.norm();
+}
+
 }  // namespace
 
 void smooth_noise(double width, MatrixX& noise) {
   if (width == 0.0) return;
   const int T = cols(noise);
   const int radius = static_cast<int>(std::lround(4.0 * width));
-  VectorX kernel(2 * radius + 1);
-  for (int j = -radius; j <= radius; ++j) {
-    kernel(j + radius) = std::exp(-0.5 * (j / width) * (j / width));
-  }
-  kernel /= kernel.sum();
-
-  MatrixX filter = MatrixX::Zero(T, T);  // smoothed = noise * filter
-  for (int t = 0; t < T; ++t) {
-    for (int j = -radius; j <= radius; ++j) filter(reflect(t + j, T), t) += kernel(j + radius);
-  }
-  noise = (noise * filter).eval();
-
+  const VectorX kernel = gaussian_kernel(width, radius);
   const bool long_enough = T > 4.0 * width;
-  for (Eigen::Index d = 0; d < noise.rows(); ++d) {
-    const double mean = noise.row(d).mean();
-    const double variance = (noise.row(d).array() - mean).square().mean();
+  VectorX extended(T + 2 * radius);  // a row with its reflections
+  VectorX smoothed(T);
+  for (int d = 0; d < rows(noise); ++d) {
+    for (int t = 0; t < T + 2 * radius; ++t) extended(t) = noise(d, reflect(t - radius, T));
+    smoothed.setZero();
+    for (int j = 0; j <= 2 * radius; ++j) smoothed += kernel(j) * extended.segment(j, T);
+    const double mean = smoothed.mean();
+    const double variance = (smoothed.array() - mean).square().mean();
     if (long_enough && variance > 0.0) {
-      noise.row(d) /= std::sqrt(variance);
+      noise.row(d) = smoothed.transpose() / std::sqrt(variance);
     } else {
-      for (int t = 0; t < T; ++t) noise(d, t) /= filter.col(t).norm();
+      for (int t = 0; t < T; ++t) noise(d, t) = smoothed(t) / filter_gain(kernel, radius, t, T);
     }
   }
 }

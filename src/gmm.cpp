@@ -11,7 +11,7 @@ namespace pilqr {
 
 namespace {
 
-constexpr int block_size = 256;  // points; a block of 59 x 256 stays in the second-level cache
+constexpr int batch_size = 256;  // points of a cluster whose products are added at a time
 
 /// The cluster's smallest number of points before it counts as empty.
 double empty_count(const GmmOptions& options, int clusters, int points) {
@@ -36,25 +36,6 @@ Failure non_finite_point(const ConstMatrixRef& points) {
     }
   }
   return {};
-}
-
-/// Columns of log-densities (K x P) become probabilities; their log-sum-exp goes to `log_sum` (P).
-/// A point with no finite log-density is shared equally, with a log-sum of -infinity.
-void normalize_columns(MatrixX& log_densities, VectorX& log_sum) {
-  log_sum.resize(log_densities.cols());
-  for (Eigen::Index j = 0; j < log_densities.cols(); ++j) {
-    auto column = log_densities.col(j).array();
-    const double largest = column.maxCoeff();
-    column = (column - largest).exp();
-    const double sum = column.sum();
-    if (std::isfinite(largest) && std::isfinite(sum)) {
-      column /= sum;
-      log_sum(j) = largest + std::log(sum);
-    } else {
-      column = 1.0 / static_cast<double>(log_densities.rows());
-      log_sum(j) = -std::numeric_limits<double>::infinity();
-    }
-  }
 }
 
 }  // namespace
@@ -88,8 +69,7 @@ Gmm::Gmm(GmmParameters parameters) : parameters_(std::move(parameters)) {
           "mixture: a weight or a mean is NaN or infinite");
   require(std::abs(p.log_weights.array().exp().sum() - 1.0) <= 1e-9,
           "mixture: weights sum to {}, expected 1", p.log_weights.array().exp().sum());
-  factors_.resize(K, D, D);
-  log_norms_.resize(K);
+  resize_factors();
   for (int k = 0; k < K; ++k) {
     require(p.covariances[k].allFinite() && factorize(k),
             "mixture: covariance of cluster {} is not positive definite", k);
@@ -100,16 +80,25 @@ void Gmm::resize(int dim, int clusters) {
   parameters_.log_weights.resize(clusters);
   parameters_.means.resize(dim, clusters);
   parameters_.covariances.resize(clusters, dim, dim);
-  factors_.resize(clusters, dim, dim);
-  log_norms_.resize(clusters);
+  resize_factors();
+}
+
+void Gmm::resize_factors() {
+  factors_ = Panel<>(dim(), dim() * clusters());
+  whitening_ = Panel<>(dim(), dim() * clusters());
+  log_norms_.resize(clusters());
 }
 
 bool Gmm::factorize(int k) {
-  auto L = factors_[k];
-  L = parameters_.covariances[k];
-  if (!blocked_cholesky_in_place(L)) return false;
+  const int D = dim();
+  const tile::Output L = tile::Output(factors_).at(0, k * D);
+  auto factor = factors_.matrix().middleCols(Eigen::Index{k} * D, D);
+  factor = parameters_.covariances[k];
+  if (!cholesky_in_place(D, L, 0.0)) return false;
+  whitening_.matrix().middleCols(Eigen::Index{k} * D, D).setIdentity();
+  solve_from_right(D, D, tile::Output(whitening_).at(0, k * D), {L.data, L.stride});
   log_norms_(k) =
-      -0.5 * (dim() * std::log(2.0 * std::numbers::pi) + log_determinant_from_cholesky(L));
+      -0.5 * (D * std::log(2.0 * std::numbers::pi) + log_determinant_from_cholesky(factor));
   return std::isfinite(log_norms_(k));
 }
 
@@ -128,35 +117,15 @@ Failure Gmm::singular_cluster(int k) const {
                                 k, clusters())};
 }
 
-void Gmm::log_densities(const ConstMatrixRef& points, GmmWorkspace& workspace) const {
-  const int P = cols(points);
-  workspace.responsibilities.resize(clusters(), P);
-  workspace.block.resize(dim(), block_size);
-  for (int first = 0; first < P; first += block_size) {
-    const int n = std::min(block_size, P - first);
-    auto whitened = workspace.block.leftCols(n);
-    for (int k = 0; k < clusters(); ++k) {
-      whitened = points.middleCols(first, n).colwise() - parameters_.means.col(k);
-      factors_[k].triangularView<Eigen::Lower>().solveInPlace(whitened);
-      workspace.responsibilities.row(k).segment(first, n).array() =
-          (parameters_.log_weights(k) + log_norms_(k)) -
-          0.5 * whitened.colwise().squaredNorm().array();
-    }
-  }
-}
-
-double Gmm::e_step(const ConstMatrixRef& points, GmmWorkspace& workspace) const {
-  log_densities(points, workspace);
-  normalize_columns(workspace.responsibilities, workspace.log_likelihoods);
-  return workspace.log_likelihoods.sum();
-}
-
 Failure Gmm::m_step(const ConstMatrixRef& points, const GmmOptions& options,
                     GmmWorkspace& workspace) {
   const int P = cols(points);
+  const int D = dim();
   const int K = clusters();
   parameters_.points = P;
-  workspace.counts = workspace.responsibilities.rowwise().sum();
+  size_panel(workspace.weighted, D, batch_size);
+  size_panel(workspace.covariance, D, D);
+  workspace.counts = workspace.responsibilities.colwise().sum();
   for (int k = 0; k < K; ++k) {
     const double count = workspace.counts(k);
     parameters_.log_weights(k) = std::log(std::max(count / P, std::numeric_limits<double>::min()));
@@ -165,26 +134,27 @@ Failure Gmm::m_step(const ConstMatrixRef& points, const GmmOptions& options,
     // the squared distance in units of the cluster, of which -2 log(responsibility) is the size.
     const double negligible = 1e-20 * count;
     auto mean = parameters_.means.col(k);
-    auto covariance = parameters_.covariances[k];
     mean.setZero();
     for (int j = 0; j < P; ++j) {
-      const double r = workspace.responsibilities(k, j);
+      const double r = workspace.responsibilities(j, k);
       if (r > negligible) mean += (r / count) * points.col(j);
     }
-    covariance.setZero();
+    workspace.covariance.matrix().setZero();
     int gathered = 0;
     const auto flush = [&] {
-      covariance.selfadjointView<Eigen::Lower>().rankUpdate(workspace.block.leftCols(gathered));
+      tile::lower<Dynamic>(
+          D, workspace.covariance, workspace.covariance,
+          tile::times_transposed(workspace.weighted, workspace.weighted, gathered));
       gathered = 0;
     };
     for (int j = 0; j < P; ++j) {
-      const double r = workspace.responsibilities(k, j);
+      const double r = workspace.responsibilities(j, k);
       if (!(r > negligible)) continue;
-      workspace.block.col(gathered++) = std::sqrt(r / count) * (points.col(j) - mean);
-      if (gathered == block_size) flush();
+      workspace.weighted.matrix().col(gathered++) = std::sqrt(r / count) * (points.col(j) - mean);
+      if (gathered == batch_size) flush();
     }
     flush();
-    mirror_lower(covariance);
+    copy_symmetric(D, workspace.covariance, parameters_.covariances[k]);
     if (!add_ridge_and_factorize(k, options.ridge)) return singular_cluster(k);
   }
   return {};
@@ -232,7 +202,7 @@ EmStep Gmm::em_step(const ConstMatrixRef& points, const GmmOptions& options, Ran
   step.failure = non_finite_point(points);
   if (!step.failure.ok()) return step;
   Gmm next = *this;
-  step.log_likelihood = next.e_step(points, workspace);
+  step.log_likelihood = next.e_step(points, negligible_log_ratio, workspace);
   step.failure = next.m_step(points, options, workspace);
   if (!step.failure.ok()) return step;
   const std::vector<int> without = empty_clusters(options, workspace.counts, cols(points));
@@ -266,7 +236,7 @@ GmmFit Gmm::fit(const ConstMatrixRef& points, int clusters, const GmmOptions& op
   }
 
   GmmWorkspace workspace;
-  double current = next.e_step(points, workspace);
+  double current = next.e_step(points, negligible_log_ratio, workspace);
   fit.log_likelihoods.push_back(current);
   fit.status = GmmStatus::max_iterations;
   while (fit.status == GmmStatus::max_iterations && fit.iterations < options.max_iterations) {
@@ -280,7 +250,7 @@ GmmFit Gmm::fit(const ConstMatrixRef& points, int clusters, const GmmOptions& op
     }
     const double previous = current;
     if (fit.failure.ok()) {
-      current = next.e_step(points, workspace);
+      current = next.e_step(points, negligible_log_ratio, workspace);
       if (!std::isfinite(current)) {
         fit.failure = {.kind = FailureKind::non_finite_update,
                        .value = current,
@@ -299,34 +269,6 @@ GmmFit Gmm::fit(const ConstMatrixRef& points, int clusters, const GmmOptions& op
   }
   *this = std::move(next);
   return fit;
-}
-
-MatrixX Gmm::log_densities(const ConstMatrixRef& points) const {
-  require(!empty() && rows(points) == dim(),
-          "a mixture of {} clusters in {} dimensions evaluated at points {}x{}", clusters(), dim(),
-          rows(points), cols(points));
-  require(points.allFinite(), "mixture evaluated at a point with a NaN or infinite entry");
-  GmmWorkspace workspace;
-  log_densities(points, workspace);
-  return std::move(workspace.responsibilities);
-}
-
-VectorX Gmm::log_likelihoods(const ConstMatrixRef& points) const {
-  MatrixX densities = log_densities(points);
-  VectorX log_sum;
-  normalize_columns(densities, log_sum);
-  return log_sum;
-}
-
-double Gmm::log_likelihood(const ConstMatrixRef& points) const {
-  return log_likelihoods(points).sum();
-}
-
-MatrixX Gmm::responsibilities(const ConstMatrixRef& points) const {
-  MatrixX densities = log_densities(points);
-  VectorX log_sum;
-  normalize_columns(densities, log_sum);
-  return densities;
 }
 
 NormalInverseWishart Gmm::moment_matched(const VectorX& weights) const {

@@ -71,8 +71,7 @@ NormalInverseWishart GmmPrior::at(const ConstMatrixRef& points) const {
   require(!mixture_.empty(), "mixture prior: used before its first update");
   require(cols(points) >= 1, "mixture prior: evaluated at points {}x{}", rows(points),
           cols(points));
-  NormalInverseWishart prior =
-      mixture_.moment_matched(mixture_.responsibilities(points).rowwise().mean());
+  NormalInverseWishart prior = mixture_.moment_matched(mixture_.average_responsibilities(points));
   prior.m *= options_.strength;
   prior.n0 *= options_.strength;
   prior.Phi *= prior.m;

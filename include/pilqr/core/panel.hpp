@@ -63,6 +63,11 @@ class Panel {
   VectorX data_;
 };
 
+/// Gives a panel another shape, with zeros; leaves it alone if it has the shape.
+inline void size_panel(Panel<>& panel, int rows, int cols) {
+  if (panel.rows() != rows || panel.cols() != cols) panel = Panel<>(rows, cols);
+}
+
 /// Both triangles of the n x n `out` from the lower one of a panel.
 template <int N, class Out>
 void copy_symmetric(int n, const Panel<N, N>& lower, Out&& out) {

@@ -5,6 +5,7 @@
 
 #include "pilqr/core/check.hpp"
 #include "pilqr/core/gaussian.hpp"
+#include "pilqr/core/panel.hpp"
 #include "pilqr/core/random.hpp"
 #include "pilqr/core/sequence.hpp"
 #include "pilqr/core/types.hpp"
@@ -61,10 +62,15 @@ struct EmStep {
 
 /// Buffers of EM; sized at their first use, then reused.
 struct GmmWorkspace {
-  MatrixX responsibilities;  ///< K x P; log-densities before the E-step normalises them
+  MatrixX responsibilities;  ///< P x K; log-densities before the E-step normalises them
   VectorX log_likelihoods;   ///< of each point, P
   VectorX counts;            ///< points per cluster, K
-  MatrixX block;             ///< D x a block of points
+  Panel<> points;            ///< a block of points by rows, B x D
+  Panel<> centred;           ///< the same minus the mean of a cluster
+  Panel<> whitened;          ///< B x a group of entries
+  Panel<> distances;         ///< squared, in units of each cluster, B x K
+  Panel<> weighted;          ///< D x points of one cluster
+  Panel<> covariance;        ///< of one cluster, lower triangle, D x D
 };
 
 /// A mixture of K Gaussians over points of D entries; a value.
@@ -88,7 +94,9 @@ class Gmm {
   [[nodiscard]] int points() const { return parameters_.points; }
   [[nodiscard]] const GmmParameters& parameters() const { return parameters_; }
   /// Lower Cholesky factor of a covariance in the lower triangle.
-  [[nodiscard]] auto factor(int k) const { return factors_[k]; }
+  [[nodiscard]] auto factor(int k) const {
+    return factors_.matrix().middleCols(Eigen::Index{k} * dim(), dim());
+  }
 
   /// EM until convergence, from the present parameters if they have this dimension and number of
   /// clusters, otherwise from k-means++ centres drawn from the stream. Fewer distinct points than
@@ -112,6 +120,8 @@ class Gmm {
   [[nodiscard]] double log_likelihood(const ConstMatrixRef& points) const;
   /// Probability of each cluster given each point, K x P; columns sum to 1.
   [[nodiscard]] MatrixX responsibilities(const ConstMatrixRef& points) const;
+  /// The average of the points' responsibilities, K; those below 1e-30 may count as zero.
+  [[nodiscard]] VectorX average_responsibilities(const ConstMatrixRef& points) const;
 
   /// The Gaussian with the mean and covariance of the mixture under the given cluster weights (K,
   /// summing to 1), as a prior worth m = 1 point with n0 = (P - 2 - D) / P, P the number of points
@@ -120,6 +130,7 @@ class Gmm {
 
  private:
   void resize(int dim, int clusters);
+  void resize_factors();
   [[nodiscard]] bool factorize(int k);
   [[nodiscard]] bool add_ridge_and_factorize(int k, double ridge);
   [[nodiscard]] Failure singular_cluster(int k) const;
@@ -127,15 +138,25 @@ class Gmm {
                                int clusters, double ridge);
   [[nodiscard]] Failure initialize(const ConstMatrixRef& points, int clusters, double ridge,
                                    RandomStream& stream);
-  void log_densities(const ConstMatrixRef& points, GmmWorkspace& workspace) const;
-  double e_step(const ConstMatrixRef& points, GmmWorkspace& workspace) const;
+  [[nodiscard]] double log_scale(int k) const;
+  void centre(int k, int g, int end, GmmWorkspace& workspace) const;
+  int add_distances(int k, int g, int n, GmmWorkspace& workspace) const;
+  void block_distances(double cutoff, int n, GmmWorkspace& workspace) const;
+  void log_densities(const ConstMatrixRef& points, double cutoff, GmmWorkspace& workspace) const;
+  double e_step(const ConstMatrixRef& points, double cutoff, GmmWorkspace& workspace) const;
   Failure m_step(const ConstMatrixRef& points, const GmmOptions& options, GmmWorkspace& workspace);
   Failure reseed(const ConstMatrixRef& points, const std::vector<int>& empty,
                  const GmmOptions& options, RandomStream& stream, const GmmWorkspace& workspace);
 
+  void require_points(const ConstMatrixRef& points) const;
+
+  /// Responsibilities below exp of its negative, 4e-31, change no sum of a fit: they count as zero.
+  static constexpr double negligible_log_ratio = 70.0;
+
   GmmParameters parameters_;
-  Sequence<Dynamic, Dynamic> factors_;  // K of D x D, lower triangle
-  VectorX log_norms_;                   // K: -(D log 2 pi + log det covariance) / 2
+  Panel<> factors_;    // K of D x D side by side, lower triangle
+  Panel<> whitening_;  // K of D x D side by side: inverse factors, zeros above the diagonal
+  VectorX log_norms_;  // K: -(D log 2 pi + log det covariance) / 2
 };
 
 }  // namespace pilqr

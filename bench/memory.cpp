@@ -36,9 +36,8 @@ int run(int nx, int nu, int T, int N) {
       stream.fill_normal(noise);
       r.x[t].col(i) = 0.1 * noise;
       if (t > 0) r.x[t].col(i) += 0.9 * r.x[t - 1].col(i);
-      auto xi = r.xi[t].col(i);
-      stream.fill_normal(xi);
-      r.u[t].col(i) = xi;
+      stream.fill_normal(r.xi[t].col(i).data(), nu);
+      r.u[t].col(i) = r.xi[t].col(i);
       r.cost(i, t) = cost(t, r.x[t].col(i), r.u[t].col(i));
     }
   }

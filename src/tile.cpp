@@ -1,16 +1,60 @@
-// The tiles for sizes known at run time only.
-#include "pilqr/core/tile.hpp"
+#include "tile_kernels.hpp"
 
 #if !defined(PILQR_PLAIN_TILES)
 namespace pilqr::tile {
 
-template void dynamic_full(int, int, Output, Input);
-template void dynamic_full(int, int, Output, Input, const Plus&);
-template void dynamic_full(int, int, Output, Input, const Minus&);
-template void dynamic_full(int, int, Output, Input, const Plus&, const Plus&);
-template void dynamic_full(int, int, Output, Input, const Plus&, const Minus&);
-template void dynamic_full(int, int, Output, Input, const Plus&, const Plus&, const Plus&);
-template void dynamic_full(int, int, Output, Input, const SymmetricProduct&);
+const Kernels kernels_baseline = PILQR_TILE_KERNELS;
+
+AvailableKernels available_kernels() {
+  AvailableKernels kernels{{&kernels_baseline, nullptr, nullptr}};
+#if defined(PILQR_TILES_X86)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    kernels.list[1] = &kernels_avx2;
+    if (__builtin_cpu_supports("avx512f")) kernels.list[2] = &kernels_avx512;
+  }
+#endif
+  return kernels;
+}
+
+namespace {
+
+const Kernels* fastest() {
+  const Kernels* kernels = nullptr;
+  for (const Kernels* candidate : available_kernels().list) {
+    if (candidate != nullptr) kernels = candidate;
+  }
+  return kernels;
+}
+
+/// Chosen when the program starts; static initialisers before that use the baseline.
+const Kernels* chosen = &kernels_baseline;
+[[maybe_unused]] const bool initialised = (chosen = fastest(), true);
+
+}  // namespace
+
+void dynamic_full(int m, int n, Output out, Input init) {
+  chosen->none(m, n, out, init);
+}
+void dynamic_full(int m, int n, Output out, Input init, const Plus& a) {
+  chosen->plus(m, n, out, init, a);
+}
+void dynamic_full(int m, int n, Output out, Input init, const Minus& a) {
+  chosen->minus(m, n, out, init, a);
+}
+void dynamic_full(int m, int n, Output out, Input init, const Plus& a, const Plus& b) {
+  chosen->plus_plus(m, n, out, init, a, b);
+}
+void dynamic_full(int m, int n, Output out, Input init, const Plus& a, const Minus& b) {
+  chosen->plus_minus(m, n, out, init, a, b);
+}
+void dynamic_full(int m, int n, Output out, Input init, const Plus& a, const Plus& b,
+                  const Plus& c) {
+  chosen->plus_plus_plus(m, n, out, init, a, b, c);
+}
+void dynamic_full(int m, int n, Output out, Input init, const SymmetricProduct& a) {
+  chosen->symmetric(m, n, out, init, a);
+}
 
 }  // namespace pilqr::tile
 #endif

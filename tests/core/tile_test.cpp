@@ -7,6 +7,7 @@
 #include "pilqr/core/linalg.hpp"
 #include "pilqr/core/panel.hpp"
 #include "support/random_problem.hpp"
+#include "tile_kernels.hpp"
 
 namespace pilqr {
 namespace {
@@ -60,6 +61,54 @@ TEST(Tile, FullForEverySize) {
   }
   for (const int m : {41, 48, 49, 63, 97, 130}) check_full(m, 19, 25);
 }
+
+#if !defined(PILQR_PLAIN_TILES)
+// Whatever instruction sets the machine has; dynamic_full uses the last of them.
+TEST(Tile, EveryKernelOfTheLibrary) {
+  int kernels = 0;
+  for (const tile::Kernels* kernel : tile::available_kernels().list) {
+    if (kernel == nullptr) continue;
+    ++kernels;
+    for (int m = 1; m <= 40; ++m) {
+      for (int n = 1; n <= 12; ++n) {
+        const int depth = 1 + (7 * m + n) % 35;
+        test::Random random(static_cast<std::uint64_t>(m * 100 + n));
+        const Panel<> A = random_panel(random, m, depth);
+        const Panel<> B = random_panel(random, depth, n);
+        const Panel<> init = random_panel(random, m, n);
+        const MatrixX symmetric = random.symmetric(depth);
+        Panel<> S = random_panel(random, depth, depth);
+        for (int j = 0; j < depth; ++j) {
+          for (int i = 0; i < depth; ++i) S(i, j) = i < j ? nan : symmetric(i, j);
+        }
+        const MatrixX AB = A.matrix() * B.matrix();
+        const auto ab = tile::times(A, B, depth);
+        const auto minus = tile::minus_times(A, B, depth);
+        Panel<> out = random_panel(random, m, n);
+        const auto expect = [&](const MatrixX& expected) {
+          EXPECT_LT(deviation(out.matrix(), expected), 1e-13) << kernels << " " << m << " " << n;
+        };
+        kernel->none(m, n, out, init);
+        expect(init.matrix());
+        kernel->plus(m, n, out, init, ab);
+        expect(init.matrix() + AB);
+        kernel->minus(m, n, out, tile::zero, minus);
+        expect(-AB);
+        kernel->plus_plus(m, n, out, init, ab, ab);
+        expect(init.matrix() + 2.0 * AB);
+        kernel->plus_minus(m, n, out, init, ab, minus);
+        expect(init.matrix());
+        kernel->plus_plus_plus(m, n, out, init, ab, ab, ab);
+        expect(init.matrix() + 3.0 * AB);
+        Panel<> product = random_panel(random, m, depth);
+        kernel->symmetric(m, depth, product, tile::zero, tile::times_symmetric(A, S, depth));
+        EXPECT_LT(deviation(product.matrix(), A.matrix() * symmetric), 1e-13) << kernels;
+      }
+    }
+  }
+  EXPECT_GE(kernels, 1);
+}
+#endif
 
 // A triangle as `lower` leaves it, read by times_symmetric: out = G [V v].
 TEST(Tile, LowerAndSymmetricForEverySize) {

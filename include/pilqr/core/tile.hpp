@@ -6,6 +6,10 @@
 /// a tile of R vectors x C columns of `out` stays in registers while k runs over all products, with
 /// one load and one store: `a` is read a vector of rows at a time, numbers of `b` are broadcast.
 ///
+/// Sizes known at compile time are compiled into the caller with its flags; other sizes, and large
+/// ones in a caller without flags for wide vectors, go to the library, which has the tiles for
+/// every instruction set and chooses when the program starts.
+///
 /// Rows are handled in whole vectors. `a` and `init` must be readable, and `out` writable, for
 /// `padded(rows)` rows of every column, as Panel and Sequence are; what stands there has no
 /// meaning. With PILQR_PLAIN_TILES, or on a compiler without vector extensions, `full` and `lower`
@@ -180,16 +184,34 @@ using plain::rotate;
 
 #else
 
+using Plus = Product<1>;
+using Minus = Product<-1>;
+/// out = init + terms, m x n, for sizes known at run time: in the library, for the best instruction
+/// set of the processor, whatever flags it was compiled with.
+void dynamic_full(int m, int n, Output out, Input init);
+void dynamic_full(int m, int n, Output out, Input init, const Plus&);
+void dynamic_full(int m, int n, Output out, Input init, const Minus&);
+void dynamic_full(int m, int n, Output out, Input init, const Plus&, const Plus&);
+void dynamic_full(int m, int n, Output out, Input init, const Plus&, const Minus&);
+void dynamic_full(int m, int n, Output out, Input init, const Plus&, const Plus&, const Plus&);
+void dynamic_full(int m, int n, Output out, Input init, const SymmetricProduct&);
+
+// The instruction set is part of every name that follows: object files of one program may be
+// compiled with different flags.
 #if defined(__AVX512F__)
+inline namespace avx512 {
 inline constexpr int width = 8;
-inline constexpr int registers = 32;
-#elif defined(__AVX__)
+#elif defined(__AVX2__) && defined(__FMA__)
+inline namespace avx2 {
 inline constexpr int width = 4;
-inline constexpr int registers = 16;
+#elif defined(__AVX__)
+inline namespace avx {
+inline constexpr int width = 4;
 #else
+inline namespace baseline {
 inline constexpr int width = 2;
-inline constexpr int registers = 16;
 #endif
+inline constexpr int registers = width == 8 ? 32 : 16;
 /// A vector register; loads and stores need no alignment.
 using Pack [[gnu::vector_size(8 * width), gnu::aligned(8), gnu::may_alias]] = double;
 
@@ -302,9 +324,9 @@ PILQR_ALWAYS_INLINE void strip_of(int r, int n, Output out, Input init, const Te
   }
 }
 
-/// Not inlined: every size of tile is in here. The library holds those that it uses.
+/// Not inlined: every size of tile is in here.
 template <class... Terms>
-[[gnu::noinline]] void dynamic_full(int m, int n, Output out, Input init, const Terms&... terms) {
+[[gnu::noinline]] void register_full(int m, int n, Output out, Input init, const Terms&... terms) {
   int vectors = (m + width - 1) / width;
   for (int i = 0; vectors > 0;) {
     const int r = strip_height(vectors);
@@ -314,10 +336,26 @@ template <class... Terms>
   }
 }
 
+/// Terms that the library does not know.
+template <class... Terms>
+PILQR_ALWAYS_INLINE void dynamic_full(int m, int n, Output out, Input init, const Terms&... terms) {
+  register_full(m, n, out, init, terms...);
+}
+
+/// Whether m rows are worth a call into the library although the sizes are known at compile time:
+/// without flags for wider vectors.
+constexpr bool library_is_faster([[maybe_unused]] int m) {
+#if defined(__x86_64__)
+  return width == 2 && m >= 16;
+#else
+  return false;
+#endif
+}
+
 /// out = init + terms, m x n; M and N are m and n where they are known at compile time.
 template <int M, int N, class... Terms>
 PILQR_ALWAYS_INLINE void full(int m, int n, Output out, Input init, const Terms&... terms) {
-  if constexpr (M != Dynamic && N != Dynamic) {
+  if constexpr (M != Dynamic && N != Dynamic && !library_is_faster(M)) {
     fixed_full<M, N>(out, init, terms...);
   } else {
     dynamic_full(m, n, out, init, terms...);
@@ -327,7 +365,7 @@ PILQR_ALWAYS_INLINE void full(int m, int n, Output out, Input init, const Terms&
 /// The same for the entries i >= j of an n x n matrix, and above the diagonal within a group.
 template <int N, class... Terms>
 PILQR_ALWAYS_INLINE void lower(int n, Output out, Input init, const Terms&... terms) {
-  if constexpr (N == Dynamic) {
+  if constexpr (N == Dynamic || library_is_faster(N)) {
     for (int i = 0; i < n; i += group) {
       dynamic_full(n - i, n - i < group ? n - i : group, out.at(i, i), init.at(i, i),
                    terms.at(i, i)...);
@@ -365,15 +403,7 @@ PILQR_ALWAYS_INLINE double dot(int n, const double* x, const double* y) {
   return sum;
 }
 
-using Plus = Product<1>;
-using Minus = Product<-1>;
-extern template void dynamic_full(int, int, Output, Input);
-extern template void dynamic_full(int, int, Output, Input, const Plus&);
-extern template void dynamic_full(int, int, Output, Input, const Minus&);
-extern template void dynamic_full(int, int, Output, Input, const Plus&, const Plus&);
-extern template void dynamic_full(int, int, Output, Input, const Plus&, const Minus&);
-extern template void dynamic_full(int, int, Output, Input, const Plus&, const Plus&, const Plus&);
-extern template void dynamic_full(int, int, Output, Input, const SymmetricProduct&);
+}  // namespace avx512, avx2, avx or baseline
 
 #endif
 

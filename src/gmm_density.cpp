@@ -46,10 +46,10 @@ double Gmm::log_scale(int k) const {
 }
 
 /// The points in the workspace minus the mean of cluster k: entries g to end - 1.
-void Gmm::centre(int k, int g, int end, GmmWorkspace& workspace) const {
+void Gmm::centre(int k, int g, int end, int n, GmmWorkspace& workspace) const {
   for (int i = g; i < end; ++i) {
-    workspace.centred.matrix().col(i).array() =
-        workspace.points.matrix().col(i).array() - parameters_.means(i, k);
+    workspace.centred.matrix().col(i).head(n).array() =
+        workspace.points.matrix().col(i).head(n).array() - parameters_.means(i, k);
   }
 }
 
@@ -58,7 +58,7 @@ void Gmm::centre(int k, int g, int end, GmmWorkspace& workspace) const {
 /// first entry that is left.
 int Gmm::add_distances(int k, int g, int n, GmmWorkspace& workspace) const {
   const int end = std::min(g + tile::group, dim());
-  centre(k, g, end, workspace);
+  centre(k, g, end, n, workspace);
   tile::full<Dynamic, Dynamic>(
       n, end - g, workspace.whitened, tile::zero,
       tile::times_transposed(workspace.centred, whitening_.at(g, k * dim()), end));
@@ -87,7 +87,7 @@ void Gmm::block_distances(double cutoff, int n, GmmWorkspace& workspace) const {
   ArrayXd best = ArrayXd::Constant(n, -infinity);
   for (const auto& [loss, k] : order) {
     auto distance = distances.col(k).array();
-    centre(k, 0, begin, workspace);
+    centre(k, 0, begin, n, workspace);
     for (int g = begin; g < dim();) {
       if ((log_scale(k) - 0.5 * distance < best - cutoff).all()) {
         distance.setConstant(infinity);

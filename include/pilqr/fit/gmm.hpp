@@ -139,7 +139,7 @@ class Gmm {
   [[nodiscard]] Failure initialize(const ConstMatrixRef& points, int clusters, double ridge,
                                    RandomStream& stream);
   [[nodiscard]] double log_scale(int k) const;
-  void centre(int k, int g, int end, GmmWorkspace& workspace) const;
+  void centre(int k, int g, int end, int n, GmmWorkspace& workspace) const;
   int add_distances(int k, int g, int n, GmmWorkspace& workspace) const;
   void block_distances(double cutoff, int n, GmmWorkspace& workspace) const;
   void log_densities(const ConstMatrixRef& points, double cutoff, GmmWorkspace& workspace) const;

@@ -6,9 +6,8 @@
 /// a tile of R vectors x C columns of `out` stays in registers while k runs over all products, with
 /// one load and one store: `a` is read a vector of rows at a time, numbers of `b` are broadcast.
 ///
-/// Sizes known at compile time are compiled into the caller with its flags; other sizes, and large
-/// ones in a caller without flags for wide vectors, go to the library, which has the tiles for
-/// every instruction set and chooses when the program starts.
+/// Sizes known at compile time are compiled into the caller; all others are in the library, for
+/// every instruction set, of which the program chooses when it starts.
 ///
 /// Rows are handled in whole vectors. `a` and `init` must be readable, and `out` writable, for
 /// `padded(rows)` rows of every column, as Panel and Sequence are; what stands there has no
@@ -175,13 +174,7 @@ inline double dot(int n, const double* x, const double* y) {
 }  // namespace plain
 
 #if defined(PILQR_PLAIN_TILES)
-
-using plain::add_scaled;
-using plain::dot;
-using plain::full;
-using plain::lower;
-using plain::rotate;
-
+using plain::add_scaled, plain::dot, plain::full, plain::lower, plain::rotate;
 #else
 
 using Plus = Product<1>;
@@ -196,8 +189,7 @@ void dynamic_full(int m, int n, Output out, Input init, const Plus&, const Minus
 void dynamic_full(int m, int n, Output out, Input init, const Plus&, const Plus&, const Plus&);
 void dynamic_full(int m, int n, Output out, Input init, const SymmetricProduct&);
 
-// The instruction set is part of every name that follows: object files of one program may be
-// compiled with different flags.
+// The names that follow differ with the flags of the file that includes them.
 #if defined(__AVX512F__)
 inline namespace avx512 {
 inline constexpr int width = 8;
@@ -239,11 +231,8 @@ PILQR_ALWAYS_INLINE void accumulate(Pack (&acc)[C][R], const Product<Sign>& p) {
     for (int c = 0; c < C; ++c) {
       const double factor = b[Eigen::Index{c} * p.row];
       for (int r = 0; r < R; ++r) {
-        if constexpr (Sign > 0) {
-          acc[c][r] += column[r] * factor;
-        } else {
-          acc[c][r] -= column[r] * factor;
-        }
+        if constexpr (Sign > 0) acc[c][r] += column[r] * factor;
+        if constexpr (Sign < 0) acc[c][r] -= column[r] * factor;
       }
     }
     a += p.a.stride;
@@ -336,14 +325,13 @@ template <class... Terms>
   }
 }
 
-/// Terms that the library does not know.
+/// Terms that the library lacks.
 template <class... Terms>
 PILQR_ALWAYS_INLINE void dynamic_full(int m, int n, Output out, Input init, const Terms&... terms) {
   register_full(m, n, out, init, terms...);
 }
 
-/// Whether m rows are worth a call into the library although the sizes are known at compile time:
-/// without flags for wider vectors.
+/// Whether m rows are worth a call into the library: if the caller has no flags for wider vectors.
 constexpr bool library_is_faster([[maybe_unused]] int m) {
 #if defined(__x86_64__)
   return width == 2 && m >= 16;

@@ -64,9 +64,6 @@ int main() {
   pilqr::sample(walk, cost, policy, options, workers);
 
   OwningWalk owning;
-#ifdef MISTAKE_SHARED_SYSTEM
-  pilqr::sample(owning, cost, policy, options, workers);
-#else
+  pilqr::sample(owning, cost, policy, options, workers);  // on the calling thread
   pilqr::sample(owning, cost, policy, options);
-#endif
 }

@@ -42,6 +42,9 @@ class AnySystem {
   [[nodiscard]] int nx() const { return nx_; }
   [[nodiscard]] int nu() const { return nu_; }
 
+  /// Whether the system says that rollouts of it cannot run in parallel, see is_serial().
+  [[nodiscard]] bool serial() const { return model_->serial(); }
+
   /// Those of the system, see System.
   void reset(int condition, RandomStream& stream, VectorX& x) {
     x.resize(nx_);
@@ -61,6 +64,7 @@ class AnySystem {
     Interface& operator=(const Interface&) = delete;
     virtual ~Interface() = default;
     [[nodiscard]] virtual std::unique_ptr<Interface> clone() const = 0;
+    [[nodiscard]] virtual bool serial() const = 0;
     virtual void reset(int condition, RandomStream& stream, VectorX& x) = 0;
     virtual void step(int t, const VectorX& x, const VectorX& u, RandomStream& stream,
                       VectorX& next) = 0;
@@ -72,6 +76,7 @@ class AnySystem {
     [[nodiscard]] std::unique_ptr<Interface> clone() const override {
       return std::make_unique<Model>(*this);
     }
+    [[nodiscard]] bool serial() const override { return is_serial(system); }
     void reset(int condition, RandomStream& stream, VectorX& x) override {
       Vector<S::Nx> first(x.size());
       system.reset(condition, stream, first);

@@ -23,12 +23,30 @@ namespace pilqr {
 /// - A failure throws an exception derived from std::exception; the sampler reports it with its
 /// place.
 /// - If the type is copyable, copies are independent, and rollouts may run on copies in parallel.
+/// A copyable type with whom that goes wrong, such as a simulator with global state, says
+/// `static constexpr bool serial = true`; see is_serial().
 template <class S>
 concept System = requires(S& system, int index, const Vector<S::Nx>& x, const Vector<S::Nu>& u,
                           RandomStream& stream, Vector<S::Nx>& next) {
   system.reset(index, stream, next);
   system.step(index, x, u, stream, next);
 };
+
+/// Whether rollouts of this system are made one after the other, on the system itself and the
+/// calling thread, whatever the executor: it cannot be copied, or says that it is serial. Each rank
+/// of a team has a system of its own and is not held up by those of others.
+template <System S>
+[[nodiscard]] constexpr bool is_serial(const S& system) {
+  if constexpr (!std::copy_constructible<S>) {
+    return true;
+  } else if constexpr (requires { static_cast<bool>(S::serial); }) {
+    return S::serial;
+  } else if constexpr (requires { static_cast<bool>(system.serial()); }) {
+    return system.serial();  // known at run time only, as by AnySystem
+  } else {
+    return false;
+  }
+}
 
 /// Value, gradient and Hessian of a cost at one y = [x; u], as cost terms accumulate them.
 struct CostExpansion {

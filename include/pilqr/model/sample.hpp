@@ -93,42 +93,56 @@ Failure run_rollout(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>
   return {};
 }
 
-/// Runs `options.samples` rollouts of one condition. A failing rollout does not stop the others;
-/// the failure with the lowest sample index is reported. Each worker of the executor owns a copy of
-/// the system, except that the serial executor uses the system itself. Throws InvalidArgument for
-/// options out of range.
-template <int Nx, int Nu, System S, Cost C, Executor E>
-SampleResult<Nx, Nu> sample(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>& policy,
-                            const SampleOptions& options, E& executor) {
-  static_assert(sum_sizes(S::Nx, 0) == Nx && sum_sizes(S::Nu, 0) == Nu,
-                "the system's Nx and Nu must be those of the policy");
+/// Throws InvalidArgument, naming the value, for options out of range.
+inline void require_valid(const SampleOptions& options) {
   require(options.samples >= 1, "{} samples per iteration, expected at least 1", options.samples);
   require(options.iteration >= 0, "iteration {}, expected at least 0", options.iteration);
   constexpr int most_conditions = 1 << 24;  // a larger id would repeat the noise of a smaller one
   require(options.condition >= 0 && options.condition < most_conditions,
           "condition {}, expected 0 to {}", options.condition, most_conditions - 1);
   require_valid(options.noise);
+}
+
+/// Calls `run(own, i)` for each i in [0, count), spread over the executor. `own` is the worker's
+/// copy of the system; it is the system itself if that is_serial() or the executor is.
+template <System S, Executor E, class Run>
+void run_on_copies(S& system, E& executor, int count, const Run& run) {
+  if constexpr (std::copy_constructible<S> &&
+                !std::is_same_v<std::remove_const_t<E>, SerialExecutor>) {
+    if (!is_serial(system)) {
+      executor.run(count, [&] { return [&run, own = system](int i) mutable { run(own, i); }; });
+      return;
+    }
+  }
+  for (int i = 0; i < count; ++i) run(system, i);
+}
+
+/// The failure with the lowest index, if there is one.
+inline Failure first_failure(const std::vector<Failure>& failures) {
+  for (const Failure& failure : failures) {
+    if (!failure.ok()) return failure;
+  }
+  return {};
+}
+
+/// Runs `options.samples` rollouts of one condition. A failing rollout does not stop the others;
+/// the failure with the lowest sample index is reported. Each worker of the executor owns a copy of
+/// the system; a system that is_serial() is run on the calling thread whatever the executor, and
+/// the serial executor uses the system itself. Throws InvalidArgument for options out of range.
+template <int Nx, int Nu, System S, Cost C, Executor E>
+SampleResult<Nx, Nu> sample(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>& policy,
+                            const SampleOptions& options, E& executor) {
+  static_assert(sum_sizes(S::Nx, 0) == Nx && sum_sizes(S::Nu, 0) == Nu,
+                "the system's Nx and Nu must be those of the policy");
+  require_valid(options);
   SampleResult<Nx, Nu> result{
       Rollouts<Nx, Nu>(policy.steps(), options.samples, policy.nx(), policy.nu()), {}};
   std::vector<Failure> failures(static_cast<std::size_t>(options.samples));
-  const auto run = [&](S& own, int i) {
+  run_on_copies(system, executor, options.samples, [&](S& own, int i) {
     failures[static_cast<std::size_t>(i)] =
         run_rollout(own, cost, policy, options, i, result.rollouts);
-  };
-  if constexpr (std::is_same_v<std::remove_const_t<E>, SerialExecutor>) {
-    executor.run(options.samples, [&] { return [&](int i) { run(system, i); }; });
-  } else {
-    static_assert(std::copy_constructible<S>,
-                  "a system that cannot be copied is sampled with SerialExecutor");
-    executor.run(options.samples,
-                 [&] { return [&run, own = system](int i) mutable { run(own, i); }; });
-  }
-  for (const Failure& failure : failures) {
-    if (!failure.ok()) {
-      result.failure = failure;
-      break;
-    }
-  }
+  });
+  result.failure = first_failure(failures);
   return result;
 }
 

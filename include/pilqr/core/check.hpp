@@ -92,6 +92,7 @@ struct Failure {
   int step = -1;
   double value = std::numeric_limits<double>::quiet_NaN();
   std::string detail{};
+  int rank = -1;  ///< the process of a team whose rollout it was
 
   [[nodiscard]] bool ok() const { return kind == FailureKind::none; }
 
@@ -106,6 +107,7 @@ struct Failure {
       text += fmt::format("{}{} {}", separator, what, index);
       separator = ", ";
     };
+    place("rank", rank);
     place("condition", condition);
     place("sample", sample);
     place("step", step);

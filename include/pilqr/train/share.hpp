@@ -1,0 +1,114 @@
+#pragma once
+/// Who does what in a team, and how the others learn the results.
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pilqr/core/team.hpp"
+#include "pilqr/iteration.hpp"
+#include "pilqr/model/rollout.hpp"
+#include "pilqr/train/message.hpp"
+#include "pilqr/train/optimizer_state.hpp"
+
+namespace pilqr {
+
+/// One line of a training log.
+struct IterationRecord {
+  int iteration = 0;
+  int condition = 0;  ///< its id
+  UpdateReport report{};
+  /// All conditions are sampled together; this is an equal share of the time that took, messages
+  /// included.
+  double seconds_rollout = 0.0;
+  double seconds_update = 0.0;  ///< of this update, on its thread
+};
+
+/// The pieces rank, rank + ranks, .. of [0, pieces): what one rank of a team works on. Neighbours
+/// are on different ranks, so that expensive conditions are shared too.
+struct Share {
+  int rank = 0;
+  int ranks = 1;
+  int pieces = 0;
+
+  [[nodiscard]] int count() const { return pieces <= rank ? 0 : (pieces - 1 - rank) / ranks + 1; }
+  [[nodiscard]] int piece(int j) const { return rank + j * ranks; }
+};
+
+/// One failure, one report.
+void put(const Failure& failure, MessageWriter& out);
+Failure get_failure(MessageReader& in);
+void put(const IterationRecord& record, MessageWriter& out);
+IterationRecord get_record(MessageReader& in);
+
+/// Every rank gets the rollouts and failures that the others made. The message of one rollout has
+/// 8 T (nx + 2 nu + 1) bytes and its failure's.
+/// @param rollouts one batch of N rollouts per condition. @param failures N per condition.
+template <int Nx, int Nu, Team R>
+void exchange_rollouts(R& team, std::vector<Rollouts<Nx, Nu>>& rollouts,
+                       std::vector<Failure>& failures) {
+  const int pieces = static_cast<int>(failures.size());
+  const int N = pieces / static_cast<int>(rollouts.size());
+  const auto for_each_column = [&](int piece, auto&& action) {
+    Rollouts<Nx, Nu>& batch = rollouts[static_cast<std::size_t>(piece / N)];
+    const int i = piece % N;
+    for (int t = 0; t < batch.steps(); ++t) {
+      action(batch.x[t].col(i));
+      action(batch.u[t].col(i));
+      action(batch.xi[t].col(i));
+      action(batch.cost.col(t).segment(i, 1));
+    }
+  };
+  MessageWriter out;
+  const Share mine{team.rank(), team.size(), pieces};
+  const Rollouts<Nx, Nu>& first = rollouts.front();
+  const int numbers = first.steps() * (first.nx() + 2 * first.nu() + 1);  // of a rollout
+  out.reserve(static_cast<std::size_t>(mine.count()) *
+              (sizeof(double) * static_cast<std::size_t>(numbers) + sizeof(Failure)));
+  for (int j = 0; j < mine.count(); ++j) {
+    put(failures[static_cast<std::size_t>(mine.piece(j))], out);
+    for_each_column(mine.piece(j), [&](const auto& column) { out.put_column(column); });
+  }
+  const std::vector<std::string> all = team.exchange(out.bytes());
+  for (int rank = 0; rank < team.size(); ++rank) {
+    if (rank == team.rank()) continue;
+    MessageReader in(all[static_cast<std::size_t>(rank)]);
+    const Share share{rank, team.size(), pieces};
+    for (int j = 0; j < share.count(); ++j) {
+      failures[static_cast<std::size_t>(share.piece(j))] = get_failure(in);
+      for_each_column(share.piece(j), [&](auto&& column) { in.get_column(column); });
+    }
+    in.require_end();
+  }
+}
+
+/// Every rank gets the records and, of good updates, the optimisers' states from the ranks that
+/// made them: condition m is of rank m modulo their number.
+template <class Optimizer, Team R>
+void exchange_updates(R& team, std::vector<IterationRecord>& records,
+                      std::vector<Optimizer>& optimizers) {
+  const int conditions = static_cast<int>(records.size());
+  MessageWriter out;
+  const Share mine{team.rank(), team.size(), conditions};
+  for (int j = 0; j < mine.count(); ++j) {
+    const auto m = static_cast<std::size_t>(mine.piece(j));
+    put(records[m], out);
+    if (records[m].report.ok()) out.put(encode_optimizer(state_of(optimizers[m])));
+  }
+  const std::vector<std::string> all = team.exchange(out.bytes());
+  for (int rank = 0; rank < team.size(); ++rank) {
+    if (rank == team.rank()) continue;
+    MessageReader in(all[static_cast<std::size_t>(rank)]);
+    const Share share{rank, team.size(), conditions};
+    for (int j = 0; j < share.count(); ++j) {
+      const auto m = static_cast<std::size_t>(share.piece(j));
+      records[m] = get_record(in);
+      if (!records[m].report.ok()) continue;
+      restore_state(decode_optimizer(in.get_text(), state_of(optimizers[m])), optimizers[m]);
+    }
+    in.require_end();
+  }
+}
+
+}  // namespace pilqr

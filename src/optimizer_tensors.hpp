@@ -1,0 +1,52 @@
+#pragma once
+/// The tensors of one optimiser, in checkpoints and in messages between ranks.
+
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "pilqr/io/tensors.hpp"
+#include "pilqr/train/optimizer_state.hpp"
+
+namespace pilqr {
+
+/// A TensorReader that remembers what was asked for.
+class StateReader {
+ public:
+  StateReader(SafeTensors contents, const std::filesystem::path& path)
+      : reader_(std::move(contents), path) {}
+
+  [[nodiscard]] const TensorReader& at(const std::string& name) {
+    used_.insert(name);
+    return reader_;
+  }
+  [[nodiscard]] const TensorReader& metadata() const { return reader_; }
+
+  template <class Value>
+  [[nodiscard]] Value scalar_at(const std::string& name) {
+    at(name).require_shape(name, {});
+    return reader_.values<Value>(name).front();
+  }
+  /// An integer tensor; FileError unless it is from `low` to `high`.
+  [[nodiscard]] int count_at(const std::string& name, int low, int high);
+  /// FileError if a tensor was never asked for.
+  void require_all_used() const;
+
+ private:
+  TensorReader reader_;
+  std::set<std::string> used_;
+};
+
+/// Adds tensors whose names begin with `prefix`; checkpoint.hpp lists them.
+/// @param state null: of an optimiser that carries nothing besides the policy.
+void write_optimizer(const LinearGaussianPolicy<>& policy, const ModelBasedState* state,
+                     const std::string& prefix, SafeTensors& out);
+
+/// The inverse. Throws FileError or InvalidArgument for what is missing, not valid or of another
+/// shape than `saved.policy`; `saved` may then be changed in part.
+/// @param saved as of a new optimiser; the options of its state remain.
+void read_optimizer(StateReader& reader, const std::string& prefix, OptimizerState& saved);
+
+}  // namespace pilqr

@@ -1,0 +1,68 @@
+#include "pilqr/train/share.hpp"
+
+namespace pilqr {
+namespace {
+
+/// The numbers of a report, in one order for both directions.
+template <class Report, class Visit>
+void for_each_number(Report& report, Visit&& visit) {
+  visit(report.cost_mean);
+  visit(report.cost_std);
+  visit(report.cost_min);
+  visit(report.cost_model_mean);
+  visit(report.residual_ratio);
+  visit(report.kl_step_mean);
+  visit(report.kl_mean);
+  visit(report.temperature_mean);
+  visit(report.effective_samples_min);
+  visit(report.replay_diverged_step);
+}
+
+}  // namespace
+
+void put(const Failure& failure, MessageWriter& out) {
+  out.put(static_cast<int>(failure.kind));
+  if (failure.ok()) return;
+  out.put(failure.condition);
+  out.put(failure.sample);
+  out.put(failure.step);
+  out.put(failure.value);
+  out.put(std::string_view(failure.detail));
+  out.put(failure.rank);
+}
+
+Failure get_failure(MessageReader& in) {
+  Failure failure;
+  failure.kind = static_cast<FailureKind>(in.get<int>());
+  if (failure.ok()) return failure;
+  failure.condition = in.get<int>();
+  failure.sample = in.get<int>();
+  failure.step = in.get<int>();
+  failure.value = in.get<double>();
+  failure.detail = in.get_text();
+  failure.rank = in.get<int>();
+  return failure;
+}
+
+void put(const IterationRecord& record, MessageWriter& out) {
+  out.put(record.iteration);
+  out.put(record.condition);
+  out.put(record.seconds_rollout);
+  out.put(record.seconds_update);
+  for_each_number(record.report, [&](const auto& number) { out.put(number); });
+  put(record.report.failure, out);
+}
+
+IterationRecord get_record(MessageReader& in) {
+  IterationRecord record;
+  record.iteration = in.get<int>();
+  record.condition = in.get<int>();
+  record.seconds_rollout = in.get<double>();
+  record.seconds_update = in.get<double>();
+  for_each_number(record.report,
+                  [&](auto& number) { number = in.get<std::decay_t<decltype(number)>>(); });
+  record.report.failure = get_failure(in);
+  return record;
+}
+
+}  // namespace pilqr

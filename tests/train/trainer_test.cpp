@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <set>
 
@@ -190,7 +191,7 @@ TEST(Trainer, OneRankThatStopsStopsAll) {
         train(system, run.costs, run.optimizers, run.options, callbacks, executor, team);
     EXPECT_TRUE(result.stopped);
     ended[static_cast<std::size_t>(team.rank())] = result.iterations;
-    EXPECT_EQ(team.exchanges, 3 * 3) << "rollouts, updates, whether to go on";
+    EXPECT_EQ(team.exchanges, 1 + 3 * 3) << "what to do; rollouts, updates, whether to go on";
   });
   EXPECT_EQ(ended, std::vector<int>(3, 3));
 }
@@ -201,6 +202,33 @@ TEST(Trainer, OneProcessExchangesNothing) {
     EXPECT_TRUE(train_with(run, 2, {}, SerialExecutor{}, team).ok());
     EXPECT_EQ(team.exchanges, 0);
   });
+}
+
+TEST(Trainer, RanksWithDifferentWorkAreRefusedTogether) {
+  const std::vector<std::function<void(RecordedRun&)>> differences = {
+      [](RecordedRun& run) { run.options.samples = 5; },
+      [](RecordedRun& run) { run.options.seed = 8; },
+      [](RecordedRun& run) { run.options.noise.width = 0.0; },
+      [](RecordedRun& run) { run.options.noise.antithetic = true; },
+      [](RecordedRun& run) { run.options.first_iteration = 1; },
+      [](RecordedRun& run) {
+        run.options.conditions = {0, 1, 2};
+      },
+      [](RecordedRun& run) { run.costs.pop_back(), run.optimizers.pop_back(); },
+      [](RecordedRun& run) {
+        auto state = state_of(run.optimizers[1]);
+        state.policy.k[9](0) = 0.25;
+        restore_state(state, run.optimizers[1]);
+      },
+  };
+  for (const auto& differ : differences) {
+    test::on_ranks(3, [&](test::ThreadTeam& team) {
+      RecordedRun run(Algorithm::pi2, false);
+      run.options.conditions = {};
+      if (team.rank() == 2) differ(run);
+      EXPECT_THROW((void)train_with(run, 1, {}, SerialExecutor{}, team), InvalidArgument);
+    });
+  }
 }
 
 TEST(Trainer, CountsAreChecked) {

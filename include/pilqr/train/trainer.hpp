@@ -41,6 +41,22 @@ struct TrainCallbacks {
 
 namespace detail {
 
+/// Throws InvalidArgument on all ranks if they do not have the same work before them.
+template <class Optimizer, Team R>
+void require_same_work(const TrainOptions& options, const std::vector<Optimizer>& optimizers,
+                       R& team) {
+  if (team.size() == 1) return;
+  MessageWriter work;
+  put(options, work);
+  for (const Optimizer& optimizer : optimizers) {
+    work.put(std::hash<std::string>{}(encode_optimizer(state_of(optimizer))));
+  }
+  const std::vector<std::string> all = team.exchange(work.bytes());
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    require(all[rank] == all[0], "ranks 0 and {} have different options or optimisers", rank);
+  }
+}
+
 /// Whether all ranks want to go on.
 template <Team R>
 bool all_agree(bool mine, R& team) {
@@ -63,13 +79,15 @@ bool all_agree(bool mine, R& team) {
 /// A failure of the task ends the training after its iteration: the other conditions are sampled,
 /// updated and reported all the same, and keep what they learned; a condition that failed keeps its
 /// policy; the result has the first failure in the order of the conditions. Throws InvalidArgument
-/// for counts that do not fit. What else one rank throws, a callback's exception for example, the
-/// other ranks do not hear of: it is for the team to end them.
+/// for counts that do not fit and, on all ranks, if their options or optimisers differ. What else
+/// one rank throws, a callback's exception for example, the other ranks do not hear of: it is for
+/// the team to end them.
 template <class Optimizer, System S, Cost C, Executor E, int Nx, int Nu, Team R = SingleRank>
 TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>& optimizers,
                   const TrainOptions& options, const TrainCallbacks<Nx, Nu>& callbacks, E& executor,
                   R&& team = {}) {
   require_valid(options, costs.size(), optimizers.size());
+  detail::require_same_work(options, optimizers, team);
   TrainResult result{.serial = is_serial(system)};
   for (int n = 0; n < options.iterations; ++n) {
     const int iteration = options.first_iteration + n;

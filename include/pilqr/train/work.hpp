@@ -31,6 +31,18 @@ struct TrainOptions {
   }
 };
 
+/// Every option, for ranks that compare theirs.
+inline void put(const TrainOptions& options, MessageWriter& out) {
+  out.put(options.iterations);
+  out.put(options.samples);
+  out.put(options.seed);
+  out.put(options.noise.width);
+  out.put(options.noise.antithetic);
+  out.put(options.first_iteration);
+  out.put(options.conditions.size());
+  for (const int id : options.conditions) out.put(id);
+}
+
 /// Throws InvalidArgument, naming the values, for counts that do not fit.
 inline void require_valid(const TrainOptions& options, std::size_t costs, std::size_t optimizers) {
   const auto M = optimizers;

@@ -49,6 +49,17 @@ if(PILQR_WITH_TBB)
   endif()
 endif()
 
+set(PILQR_HAS_MPI OFF)
+if(PILQR_WITH_MPI)
+  set(MPI_CXX_SKIP_MPICXX ON) # the C interface is all that is used
+  find_package(MPI QUIET COMPONENTS CXX)
+  if(TARGET MPI::MPI_CXX)
+    set(PILQR_HAS_MPI ON)
+  else()
+    message(STATUS "pilqr: MPI is not installed, no pilqr::mpi, no tests of it")
+  endif()
+endif()
+
 if(PILQR_BUILD_COMMAND)
   pilqr_dependency(NAME CLI11 TARGET CLI11::CLI11 VERSION 2.1
                    GIT https://github.com/CLIUtils/CLI11.git TAG v2.1.2)

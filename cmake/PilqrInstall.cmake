@@ -12,6 +12,13 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/pilqr" DESTINATION "${CMAKE_INS
 if(PILQR_BUILD_COMMAND)
   install(TARGETS pilqr_command)
 endif()
+# Each optional component has a file of targets of its own, which only who asks for it reads.
+foreach(component tbb mpi)
+  if(TARGET pilqr_${component})
+    install(TARGETS pilqr_${component} EXPORT pilqr_${component}Targets)
+    install(EXPORT pilqr_${component}Targets NAMESPACE pilqr:: DESTINATION "${pilqr_package_dir}")
+  endif()
+endforeach()
 install(EXPORT pilqrTargets NAMESPACE pilqr:: DESTINATION "${pilqr_package_dir}")
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/pilqrConfig.cmake.in"
                               "${PROJECT_BINARY_DIR}/pilqrConfig.cmake"

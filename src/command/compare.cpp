@@ -32,8 +32,9 @@ void do_run(ComparedRun& compared) {
   compared.folder = create_run(compared.folder.path, compared.run, optimizers, Sync::later);
   RunObserver observer;
   observer.on_update = [&](const MetricsRow& row) { compared.rows.push_back(row); };
+  Ranks alone;
   const RunOutcome outcome =
-      run_training(compared.folder, settings, {}, optimizers, 1, Sync::later, observer);
+      run_training(compared.folder, settings, {}, optimizers, 1, Sync::later, observer, alone);
   sync_run(compared.folder);
   if (outcome.interrupted) return;
   compared.failure = outcome.failure;
@@ -236,8 +237,13 @@ int compare_command(const CompareArguments& arguments) {
     require(std::count(arguments.algorithms.begin(), arguments.algorithms.end(), algorithm) == 1,
             "--algorithms: {} is named twice", in_quotes(algorithm));
   }
-  const int threads = arguments.threads.value_or(default_threads());
+  int threads = arguments.threads.value_or(default_threads());
   require_threads(threads);
+  if (is_serial(find_task(arguments.settings.task).system())) {
+    // Not one run beside another either: they would share what makes the system serial.
+    tell_if_serial(arguments.settings.task, true, arguments.threads.value_or(1));
+    threads = 1;
+  }
   const std::filesystem::path out = arguments.out.value_or(std::filesystem::path("runs") /
                                                            ("compare-" + arguments.settings.task));
   std::vector<ComparedRun> runs = plan(arguments, out);

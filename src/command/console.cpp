@@ -64,8 +64,8 @@ void LiveLine::clear() {
   shown_ = false;
 }
 
-TrainTable::TrainTable(int first, int last, bool quiet)
-    : first_(first), last_(last), quiet_(quiet), live_(!quiet) {}
+TrainTable::TrainTable(int first, int last, bool quiet, bool live)
+    : first_(first), last_(last), quiet_(quiet), live_(live && !quiet) {}
 
 std::string TrainTable::left(double done) const {
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();

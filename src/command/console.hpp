@@ -46,8 +46,9 @@ class LiveLine {
 /// The table of a training: a row per iteration with the means over the conditions.
 class TrainTable {
  public:
-  /// @param first, last the iterations to do. @param quiet prints nothing.
-  TrainTable(int first, int last, bool quiet);
+  /// @param first, last the iterations to do. @param quiet prints nothing. @param live with a live
+  /// line; mpirun makes a terminal of its own, whatever stands behind it.
+  TrainTable(int first, int last, bool quiet, bool live = true);
 
   /// After an update of one of `conditions` conditions.
   void update(const MetricsRow& row, int index, int conditions);

@@ -1,5 +1,6 @@
 #pragma once
-/// Signals: Ctrl-C, SIGTERM, and files above the limit of `ulimit -f`.
+/// Signals: Ctrl-C, SIGTERM, SIGUSR1 (which mpirun and batch systems pass on), and files above the
+/// limit of `ulimit -f`.
 
 namespace pilqr::command {
 

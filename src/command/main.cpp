@@ -14,6 +14,7 @@
 #include "exit_status.hpp"
 #include "list_tasks.hpp"
 #include "pilqr/io/tensors.hpp"
+#include "ranks.hpp"
 #include "train.hpp"
 
 namespace pilqr::command {
@@ -124,7 +125,9 @@ struct CommandLine {
     app.footer(
         "Exit status: 0 done, 1 stopped on a failure, 2 wrong usage or bad input, 130 "
         "interrupted.\n"
-        "Ctrl-C finishes the iteration and saves; a second one ends at once.");
+        "Ctrl-C finishes the iteration and saves; a second one ends at once.\n"
+        "mpirun -n R pilqr train .. shares a training between R processes; PILQR_MPI=off in the\n"
+        "environment lets each train alone.");
 
     auto* tasks = app.add_subcommand("tasks", "List the tasks");
     tasks->add_flag("--json", tasks_json, "As JSON");
@@ -164,11 +167,13 @@ struct CommandLine {
     evaluating->add_flag("--json", evaluate_json, "As JSON");
   }
 
-  int run() const {
+  int run(Ranks& ranks) const {
     require(!app.get_subcommands().empty(),
             "expected tasks, train, compare or evaluate, see --help");
+    if (app.got_subcommand("train")) return run_train(ranks);
+    require(!ranks.several(), "{} runs in one process, not in {}; train is what they can share",
+            app.get_subcommands().front()->get_name(), ranks.size());
     if (app.got_subcommand("tasks")) return list_tasks_command(tasks_json);
-    if (app.got_subcommand("train")) return run_train();
     if (app.got_subcommand("compare")) return run_compare();
     return evaluate_command(
         {.folder = folder,
@@ -179,7 +184,7 @@ struct CommandLine {
   }
 
  private:
-  [[nodiscard]] int run_train() const {
+  [[nodiscard]] int run_train(Ranks& ranks) const {
     TrainArguments arguments{.threads = number("--threads", train.threads).value_or(1),
                              .quiet = train.quiet};
     if (resume) {
@@ -193,7 +198,7 @@ struct CommandLine {
       arguments.settings = train.request();
       if (train.out) arguments.out = *train.out;
     }
-    return train_command(arguments);
+    return train_command(arguments, ranks);
   }
 
   [[nodiscard]] int run_compare() const {
@@ -208,22 +213,33 @@ struct CommandLine {
   }
 };
 
-int run(int argc, char** argv) {
+/// Of several ranks all find the same faults in their command line, and the first one tells.
+int run(int argc, char** argv, Ranks& ranks) {
+  const auto tell = [&](const std::string& message) {
+    if (ranks.first()) print_error(message);
+  };
   CommandLine line;
   try {
     line.app.parse(argc, argv);
-    return line.run();
+    return line.run(ranks);
   } catch (const CLI::Success& help) {
-    return line.app.exit(help);
+    return ranks.first() ? line.app.exit(help) : exit_done;
   } catch (const CLI::Error& error) {
-    print_error(fmt::format("{}, see pilqr --help", error.what()));
+    tell(fmt::format("{}, see pilqr --help", error.what()));
   } catch (const std::bad_alloc&) {
-    print_error("out of memory");
+    tell("out of memory");
     return exit_failure;
   } catch (const std::exception& error) {
-    print_error(error.what());
+    tell(error.what());
   }
   return exit_bad_input;
+}
+
+/// The exit status: an output that did not arrive is a failure too.
+int checked(int status) {
+  if (output_arrived()) return status;
+  print_error("cannot write to the standard output");
+  return status == exit_done ? exit_failure : status;
 }
 
 }  // namespace
@@ -231,8 +247,13 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace pilqr::command;
-  const int status = run(argc, argv);
-  if (output_arrived()) return status;
-  print_error("cannot write to the standard output");
-  return status == exit_done ? exit_failure : status;
+  try {
+    const auto ranks = Ranks::launched();
+    const int status = checked(run(argc, argv, *ranks));
+    // All end with the status of the first rank, which did the reading, writing and printing.
+    return std::stoi(ranks->exchange(std::to_string(status)).front());
+  } catch (const std::exception& error) {
+    print_error(error.what());
+    return exit_bad_input;
+  }
 }

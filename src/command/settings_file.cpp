@@ -308,6 +308,9 @@ RunSettings resolve(const SettingsRequest& request) {
     constexpr std::uint64_t most = std::uint64_t{1} << 20U;  // bytes
     file = parse(read_file(*request.file, most), request.file->string());
     flatten(file, request.file->string(), "", values);
+  } else if (request.text) {
+    file = parse(*request.text, "settings");
+    flatten(file, "settings", "", values);
   }
   for (const Assignment& assignment : request.assignments) {
     values.push_back(parse_value(assignment));

@@ -36,6 +36,7 @@ Assignment parse_set(const std::string& text);
 struct SettingsRequest {
   std::string task{};                           ///< empty: the file has to name it
   std::optional<std::filesystem::path> file{};  ///< --config
+  std::optional<std::string> text{};            ///< instead of a file: what to_toml() gave
   std::vector<Assignment> assignments{};
   /// Algorithms that the same file and assignments are meant for: what the chosen one does not use
   /// may be there for another. Empty: the chosen one alone.

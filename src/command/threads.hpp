@@ -1,6 +1,9 @@
 #pragma once
 /// Work on one or several threads.
 
+#include <string_view>
+
+#include "console.hpp"
 #include "pilqr/core/check.hpp"
 #include "pilqr/core/executor.hpp"
 
@@ -22,6 +25,14 @@ inline void require_threads(int threads) {
   require(threads >= 1 && threads <= most, "--threads {}: expected 1 to {}", threads, most);
   require(has_threads || threads == 1,
           "--threads {}: this program was built without oneTBB and has one thread", threads);
+}
+
+/// Says, if several threads were asked for, that rollouts of a system that is_serial() use one.
+inline void tell_if_serial(std::string_view task, bool serial, int threads) {
+  if (serial && threads > 1) {
+    print_error(fmt::format("--threads {}: rollouts of {} run on one thread, its system is serial",
+                            threads, task));
+  }
 }
 
 /// Calls `action(executor)` with an executor of this many threads; see require_threads.

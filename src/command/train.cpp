@@ -1,37 +1,43 @@
 #include "train.hpp"
 
+#include <optional>
 #include <utility>
 
 #include "console.hpp"
 #include "exit_status.hpp"
 #include "interrupt.hpp"
+#include "pilqr/train/message.hpp"
 #include "threads.hpp"
 
 namespace pilqr::command {
 
 RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progress progress,
                         std::vector<AnyOptimizer>& optimizers, int threads, Sync sync,
-                        const RunObserver& observer) {
+                        const RunObserver& observer, Ranks& ranks) {
   const Task& task = find_task(settings.task);
   AnySystem system = task.system();
   std::vector<AnyCost> costs;
   for (const int condition : settings.conditions) costs.push_back(task.cost(condition));
-  LineWriter metrics(folder.metrics());
+  std::optional<LineWriter> metrics;
+  if (ranks.first()) metrics.emplace(folder.metrics());
 
   TrainCallbacks<> callbacks;
   callbacks.on_update = [&](const IterationRecord& record, const Rollouts<>& rollouts) {
     const MetricsRow row = describe_update(record, rollouts, task, progress);
     progress.samples_total = row.samples_total;
     progress.steps_total = row.steps_total;
-    metrics.append(to_line(row));
+    if (!ranks.first()) return;
+    metrics->append(to_line(row));
     if (observer.on_update) observer.on_update(row);
   };
   // The checkpoint comes last: whatever is newer than it is done again when the run goes on.
   callbacks.on_iteration = [&](int iteration) {
     progress.iterations = iteration + 1;
-    if (sync == Sync::now) metrics.sync();
-    save_run(folder, settings, progress, optimizers, sync);
-    if (observer.on_iteration) observer.on_iteration(iteration);
+    if (ranks.first()) {
+      if (sync == Sync::now) metrics->sync();
+      save_run(folder, settings, progress, optimizers, sync);
+      if (observer.on_iteration) observer.on_iteration(iteration);
+    }
     return !interrupted();
   };
   const TrainOptions options{.iterations = settings.iterations - progress.iterations,
@@ -41,7 +47,7 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
                              .first_iteration = progress.iterations,
                              .conditions = settings.conditions};
   const TrainResult result = with_executor(threads, [&](auto& executor) {
-    return pilqr::train(system, costs, optimizers, options, callbacks, executor);
+    return pilqr::train(system, costs, optimizers, options, callbacks, executor, ranks);
   });
   return {.progress = progress,
           .failure = result.failure,
@@ -50,10 +56,139 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
 
 namespace {
 
+/// A training that the command line asks for, ready to begin or to go on.
+struct Job {
+  RunFolder folder{};
+  SavedRun saved{};
+  bool finished = false;  ///< there is nothing to do
+};
+
+Job begin(const TrainArguments& arguments) {
+  Job job{.saved = {.run = resolve(arguments.settings), .optimizers = {}, .progress = {}}};
+  const Settings& settings = job.saved.run.settings;
+  const std::filesystem::path path = arguments.out.value_or(
+      std::filesystem::path("runs") /
+      fmt::format("{}-{}-seed{}", settings.task, name(settings.algorithm), settings.seed));
+  job.saved.optimizers = make_optimizers(find_task(settings.task), settings);
+  job.folder = create_run(path, job.saved.run, job.saved.optimizers, Sync::now);
+  return job;
+}
+
+Job resume(const TrainArguments& arguments) {
+  require(!arguments.resume->empty(), "--resume is empty, expected a run folder");
+  Job job{.folder = {*arguments.resume}, .saved = load_run({*arguments.resume})};
+  int& iterations = job.saved.run.settings.iterations;
+  if (arguments.iterations) iterations = *arguments.iterations;
+  require_valid(job.saved.run.settings, find_task(job.saved.run.settings.task));
+  job.finished = job.saved.progress.iterations >= iterations;
+  return job;
+}
+
+/// What the other ranks need of a job: no files.
+std::string to_message(const Job& job) {
+  MessageWriter out;
+  out.put(job.finished);
+  out.put(to_toml(job.saved.run));
+  out.put(job.saved.progress.iterations);
+  out.put(job.saved.progress.samples_total);
+  out.put(job.saved.progress.steps_total);
+  for (const AnyOptimizer& optimizer : job.saved.optimizers) {
+    out.put(encode_optimizer(state_of(optimizer)));
+  }
+  return out.bytes();
+}
+
+Job from_message(const std::string& bytes) {
+  MessageReader in(bytes);
+  Job job{.finished = in.get<bool>()};
+  job.saved.run = resolve({.text = in.get_text()});
+  job.saved.progress.iterations = in.get<int>();
+  job.saved.progress.samples_total = in.get<long>();
+  job.saved.progress.steps_total = in.get<long>();
+  const Settings& settings = job.saved.run.settings;
+  job.saved.optimizers = make_optimizers(find_task(settings.task), settings);
+  for (AnyOptimizer& optimizer : job.saved.optimizers) {
+    restore_state(decode_optimizer(in.get_text(), state_of(optimizer)), optimizer);
+  }
+  return job;
+}
+
+/// Tells of a fault that the other ranks cannot know of, and ends them all.
+[[noreturn]] void end_all(Ranks& ranks, const std::exception& error) {
+  print_error(fmt::format("rank {}: {}", ranks.rank(), error.what()));
+  ranks.abort(exit_failure);
+}
+
+/// What follows works on the folder: a fault is no longer bad input.
+template <class Action>
+int running(Ranks& ranks, Action&& action) {
+  try {
+    return action();
+  } catch (const std::exception& error) {
+    if (ranks.several()) end_all(ranks, error);
+    print_error(error.what());
+    return exit_failure;
+  }
+}
+
+/// The job on every rank; nothing on the others if the first one finds the input bad, which it
+/// throws.
+std::optional<Job> agree_on_job(const TrainArguments& arguments, Ranks& ranks) {
+  if (!ranks.first()) {
+    const std::string bytes = ranks.exchange("").front();
+    if (bytes.empty()) return {};
+    try {
+      return from_message(bytes);
+    } catch (const std::exception& error) {
+      end_all(ranks, error);
+    }
+  }
+  try {
+    Job job = arguments.resume ? resume(arguments) : begin(arguments);
+    if (ranks.several()) (void)ranks.exchange(to_message(job));
+    return job;
+  } catch (const std::exception&) {
+    (void)ranks.exchange("");
+    throw;
+  }
+}
+
+/// The last words of a run.
+void tell(const RunOutcome& outcome, const std::vector<MetricsRow>& last, const Settings& settings,
+          const RunFolder& folder) {
+  const std::string where = folder.path.string();
+  if (!outcome.failure.ok()) {
+    print_error(fmt::format("iteration {} failed: {}; {} holds the last good policy",
+                            outcome.progress.iterations + 1, outcome.failure.message(),
+                            folder.policy().string()));
+    return;
+  }
+  if (outcome.interrupted) {
+    print(
+        fmt::format("Interrupted after {} of {} iterations; go on with: pilqr train --resume {}\n",
+                    outcome.progress.iterations, settings.iterations, where));
+    return;
+  }
+  double cost = 0.0;
+  double success = 0.0;
+  for (const MetricsRow& row : last) {
+    cost += row.record.report.cost_mean / static_cast<double>(last.size());
+    success += row.success_rate / static_cast<double>(last.size());
+  }
+  print(fmt::format("Done: {} iterations, {} rollouts, cost {}, success {}; run folder {}\n",
+                    outcome.progress.iterations, outcome.progress.samples_total, short_number(cost),
+                    percent(success), where));
+}
+
 /// Trains with a table; the exit status.
-int train_and_tell(const RunFolder& folder, SavedRun& saved, const TrainArguments& arguments) {
-  const Settings& settings = saved.run.settings;
-  TrainTable table(saved.progress.iterations, settings.iterations, arguments.quiet);
+int train_and_tell(Job& job, const TrainArguments& arguments, Ranks& ranks) {
+  const Settings& settings = job.saved.run.settings;
+  const RunFolder& folder = job.folder;
+  const bool quiet = arguments.quiet || !ranks.first();
+  if (ranks.first()) {
+    tell_if_serial(settings.task, is_serial(find_task(settings.task).system()), arguments.threads);
+  }
+  TrainTable table(job.saved.progress.iterations, settings.iterations, quiet, !ranks.several());
   std::vector<MetricsRow> rows;
   std::vector<MetricsRow> last;
   RunObserver observer;
@@ -68,77 +203,35 @@ int train_and_tell(const RunFolder& folder, SavedRun& saved, const TrainArgument
     table.row(rows);
     last = std::exchange(rows, {});
   };
-  const RunOutcome outcome = run_training(folder, settings, saved.progress, saved.optimizers,
-                                          arguments.threads, Sync::now, observer);
+  const RunOutcome outcome =
+      run_training(folder, settings, job.saved.progress, job.saved.optimizers, arguments.threads,
+                   Sync::now, observer, ranks);
   table.clear();
-  const std::string where = folder.path.string();
-  if (!outcome.failure.ok()) {
-    print_error(fmt::format("iteration {} failed: {}; {} holds the last good policy",
-                            outcome.progress.iterations + 1, outcome.failure.message(),
-                            folder.policy().string()));
-    return exit_failure;
-  }
-  if (outcome.interrupted) {
-    print(
-        fmt::format("Interrupted after {} of {} iterations; go on with: pilqr train --resume {}\n",
-                    outcome.progress.iterations, settings.iterations, where));
-    return exit_interrupted;
-  }
-  double cost = 0.0;
-  double success = 0.0;
-  for (const MetricsRow& row : last) {
-    cost += row.record.report.cost_mean / static_cast<double>(last.size());
-    success += row.success_rate / static_cast<double>(last.size());
-  }
-  print(fmt::format("Done: {} iterations, {} rollouts, cost {}, success {}; run folder {}\n",
-                    outcome.progress.iterations, outcome.progress.samples_total, short_number(cost),
-                    percent(success), where));
-  return exit_done;
-}
-
-/// What follows works on the folder: a fault is no longer bad input.
-template <class Action>
-int running(Action&& action) {
-  try {
-    return action();
-  } catch (const std::exception& error) {
-    print_error(error.what());
-    return exit_failure;
-  }
-}
-
-int resume(const TrainArguments& arguments) {
-  require(!arguments.resume->empty(), "--resume is empty, expected a run folder");
-  const RunFolder folder{*arguments.resume};
-  SavedRun saved = load_run(folder);
-  int& iterations = saved.run.settings.iterations;
-  if (arguments.iterations) iterations = *arguments.iterations;
-  require_valid(saved.run.settings, find_task(saved.run.settings.task));
-  if (saved.progress.iterations >= iterations) {
-    print(fmt::format("{} is finished: {} iterations, more with --iterations\n",
-                      folder.path.string(), saved.progress.iterations));
-    return exit_done;
-  }
-  return running([&] {
-    rewind_run(folder, saved);
-    return train_and_tell(folder, saved, arguments);
-  });
+  const int status = !outcome.failure.ok() ? exit_failure
+                     : outcome.interrupted ? exit_interrupted
+                                           : exit_done;
+  if (ranks.first()) tell(outcome, last, settings, folder);
+  return status;
 }
 
 }  // namespace
 
-int train_command(const TrainArguments& arguments) {
+int train_command(const TrainArguments& arguments, Ranks& ranks) {
   require_threads(arguments.threads);
   catch_interrupts();
-  if (arguments.resume) return resume(arguments);
-  SavedRun fresh{.run = resolve(arguments.settings), .optimizers = {}, .progress = {}};
-  const Settings& settings = fresh.run.settings;
-  const std::filesystem::path path = arguments.out.value_or(
-      std::filesystem::path("runs") /
-      fmt::format("{}-{}-seed{}", settings.task, name(settings.algorithm), settings.seed));
-  fresh.optimizers = make_optimizers(find_task(settings.task), settings);
-  const RunFolder folder = create_run(path, fresh.run, fresh.optimizers, Sync::now);
-  return running([&] { return train_and_tell(folder, fresh, arguments); });
+  std::optional<Job> job = agree_on_job(arguments, ranks);
+  if (!job) return exit_bad_input;
+  if (job->finished) {
+    if (ranks.first()) {
+      print(fmt::format("{} is finished: {} iterations, more with --iterations\n",
+                        job->folder.path.string(), job->saved.progress.iterations));
+    }
+    return exit_done;
+  }
+  return running(ranks, [&] {
+    if (arguments.resume && ranks.first()) rewind_run(job->folder, job->saved);
+    return train_and_tell(*job, arguments, ranks);
+  });
 }
 
 }  // namespace pilqr::command

@@ -7,29 +7,31 @@
 #include <vector>
 
 #include "metrics.hpp"
+#include "ranks.hpp"
 #include "run_folder.hpp"
 
 namespace pilqr::command {
 
-/// How a run ended.
+/// How a run ended; the same on all ranks.
 struct RunOutcome {
   Progress progress;
   Failure failure;           ///< what stopped it, if anything did
   bool interrupted = false;  ///< by a signal; the run can go on from its folder
 };
 
-/// What to be told along the way. Either may be empty.
+/// What to be told along the way, on the first rank. Either may be empty.
 struct RunObserver {
   std::function<void(const MetricsRow&)> on_update{};  ///< also of a failed update
   std::function<void(int iteration)> on_iteration{};   ///< after it was saved
 };
 
-/// Trains up to the settings' number of iterations, from the progress that the optimizers have.
-/// Every iteration is saved before the next begins; with Sync::later the caller syncs the folder
+/// Trains up to the settings' number of iterations, from the progress that the optimizers have; on
+/// several ranks all of them call this with the same arguments, and the first one writes. Every
+/// iteration is saved before the next begins; with Sync::later the caller syncs the folder
 /// afterwards. Throws FileError if the folder cannot be written.
 RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progress progress,
                         std::vector<AnyOptimizer>& optimizers, int threads, Sync sync,
-                        const RunObserver& observer);
+                        const RunObserver& observer, Ranks& ranks);
 
 struct TrainArguments {
   SettingsRequest settings{};
@@ -41,7 +43,8 @@ struct TrainArguments {
 };
 
 /// Returns the exit status. Throws InvalidArgument or FileError for bad input, before anything is
-/// written.
-int train_command(const TrainArguments& arguments);
+/// written. Of several ranks the first one reads and writes the run's files, and the others need
+/// not see them.
+int train_command(const TrainArguments& arguments, Ranks& ranks);
 
 }  // namespace pilqr::command

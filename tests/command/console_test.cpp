@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "threads.hpp"
+
 namespace pilqr::command {
 namespace {
 
@@ -13,6 +15,18 @@ TEST(Console, NanHasNoSign) {
     EXPECT_EQ(short_number(nan), "-");
     EXPECT_EQ(percent(nan), "-");
   }
+}
+
+TEST(Console, TellsOfSerialSystemsOnlyWhereThreadsWereAskedFor) {
+  const auto told = [](bool serial, int threads) {
+    ::testing::internal::CaptureStderr();
+    tell_if_serial("robot", serial, threads);
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(told(true, 4),
+            "pilqr: --threads 4: rollouts of robot run on one thread, its system is serial\n");
+  EXPECT_EQ(told(true, 1), "");
+  EXPECT_EQ(told(false, 4), "");
 }
 
 }  // namespace

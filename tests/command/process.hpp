@@ -39,7 +39,9 @@ class Command {
 
   /// Starts `pilqr arguments...`; one at a time.
   /// @param file_limit largest file that it may write, bytes; 0: any.
-  pid_t start(const std::vector<std::string>& arguments, rlim_t file_limit = 0) {
+  /// @param launcher words in front of it, such as those of mpirun.
+  pid_t start(const std::vector<std::string>& arguments, rlim_t file_limit = 0,
+              const std::vector<std::string>& launcher = {}) {
     const pid_t child = ::fork();
     if (child != 0) return child;
     const auto redirect = [](const std::filesystem::path& file, int to) {
@@ -53,7 +55,8 @@ class Command {
       const rlimit limit{file_limit, file_limit};
       if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(99);
     }
-    std::vector<std::string> words = {PILQR_COMMAND};
+    std::vector<std::string> words = launcher;
+    words.emplace_back(PILQR_COMMAND);
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> pointers;
     for (std::string& word : words) pointers.push_back(word.data());
@@ -122,6 +125,14 @@ class Command {
  private:
   TemporaryDirectory folder_;
 };
+
+/// Two run folders with the same bytes, but for the times in the metrics.
+inline void expect_same_run(const Command& command, const std::string& a, const std::string& b) {
+  for (const char* file : {"config.toml", "policy.safetensors", "checkpoint/state.safetensors"}) {
+    EXPECT_TRUE(command.read(a + '/' + file) == command.read(b + '/' + file)) << file;
+  }
+  EXPECT_EQ(command.timeless_metrics(a), command.timeless_metrics(b));
+}
 
 /// The contract for bad input: status 2, nothing on stdout, one line on stderr with these parts.
 inline void expect_refused(const Outcome& outcome, const std::vector<std::string>& parts) {

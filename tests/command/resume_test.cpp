@@ -8,18 +8,12 @@ namespace pilqr {
 namespace {
 
 using test::Command;
+using test::expect_same_run;
 using test::Outcome;
 using test::short_training;
 
 /// Training that nobody waits for.
 constexpr const char* endless = "100000";
-
-void expect_same_run(const Command& command, const std::string& a, const std::string& b) {
-  for (const char* file : {"config.toml", "policy.safetensors", "checkpoint/state.safetensors"}) {
-    EXPECT_TRUE(command.read(a + '/' + file) == command.read(b + '/' + file)) << file;
-  }
-  EXPECT_EQ(command.timeless_metrics(a), command.timeless_metrics(b));
-}
 
 class ResumeOf : public ::testing::TestWithParam<const char*> {};
 

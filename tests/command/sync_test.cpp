@@ -42,7 +42,9 @@ TEST(Sync, TrainWaitsForTheDiskInEveryIteration) {
   const test::TemporaryDirectory folder;
   const auto train = [&](int iterations, const char* out) {
     return syncs_of([&] {
-      return train_command({.settings = short_run(iterations), .out = folder / out, .quiet = true});
+      Ranks alone;
+      return train_command({.settings = short_run(iterations), .out = folder / out, .quiet = true},
+                           alone);
     });
   };
   const int few = train(2, "a");

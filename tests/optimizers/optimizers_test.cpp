@@ -70,9 +70,9 @@ TEST(Pilqr, IsTheCompositionOfItsSteps) {
         const VectorX temperature = optimize_temperatures(
             cost_to_go(source == TemperatureSource::residual ? residual : rollouts.cost),
             options.temperature);
-        const auto lqr = lqr_flm_update(dynamics.dynamics, model.cost, policy,
-                                        fit_initial_state(rollouts.x[0]), kl_step.value(),
-                                        options.lqr_flm);
+        const auto lqr =
+            lqr_flm_update(dynamics.dynamics, model.cost, policy, fit_initial_state(rollouts.x[0]),
+                           kl_step.value(), options.lqr_flm);
         const auto pi2 =
             pi2_update(lqr.policy, rollouts.xi, cost_to_go(residual), temperature, options.pi2);
         ASSERT_TRUE(dynamics.ok() && model.ok() && lqr.ok() && pi2.ok());

@@ -34,6 +34,19 @@ TEST(Transitions, StandByStepAndSample) {
     }
   }
   EXPECT_THROW((void)transitions(Rollouts<>(1, 5, 3, 2)), InvalidArgument);
+  EXPECT_THROW((void)transitions(rollouts, 0), InvalidArgument);
+
+  // Fewer of them: at even distances, from the first on.
+  EXPECT_EQ(transitions(rollouts, 15), points);
+  for (const int most : {1, 2, 4, 5, 14}) {
+    const MatrixX some = transitions(rollouts, most);
+    ASSERT_EQ(cols(some), most);
+    for (int p = 0; p < most; ++p) EXPECT_EQ(some.col(p), points.col(15 * p / most)) << most;
+  }
+  GmmPrior bounded({.max_points = 7});
+  RandomStream stream({});
+  ASSERT_TRUE(bounded.update(rollouts, stream).ok());
+  EXPECT_EQ(batch_sizes(bounded), std::vector<int>{7});
 
   GmmPrior from_rollouts;
   GmmPrior from_points;

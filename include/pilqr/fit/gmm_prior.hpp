@@ -1,7 +1,9 @@
 #pragma once
 /// The mixture as a prior for regression at each time step (LA14 section 3; LFDA16 appendix A.3).
 
+#include <algorithm>
 #include <deque>
+#include <limits>
 
 #include "pilqr/core/check.hpp"
 #include "pilqr/core/gaussian.hpp"
@@ -16,7 +18,7 @@ namespace pilqr {
 struct GmmPriorOptions {
   int max_clusters = 20;            ///< at least 2
   int min_points_per_cluster = 40;  ///< clusters = points / this, from 2 to max_clusters
-  int max_points = 10000;           ///< bound of the history; the newest batch may exceed it
+  int max_points = 10000;           ///< bound of the history
   double strength = 1.0;            ///< factor on the number of points that the prior is worth
   GmmOptions em{};                  ///< how the mixture is fitted
 };
@@ -24,21 +26,27 @@ struct GmmPriorOptions {
 /// Throws InvalidArgument, naming the option that is out of range.
 void require_valid(const GmmPriorOptions& options);
 
-/// All transitions z = [x; u; x'] of a batch, (2 nx + nu) x (T - 1) N; those of step t stand in
-/// columns t N to (t + 1) N - 1.
+/// The transitions z = [x; u; x'] of a batch, (2 nx + nu) x P, in the order of steps and, within a
+/// step, samples: all (T - 1) N of them or, if these are more than `most`, that many at even
+/// distances.
 template <int Nx, int Nu>
-MatrixX transitions(const Rollouts<Nx, Nu>& rollouts) {
+MatrixX transitions(const Rollouts<Nx, Nu>& rollouts, int most = std::numeric_limits<int>::max()) {
   const int T = rollouts.steps();
   const int N = rollouts.samples();
   const int nx = rollouts.nx();
   const int nu = rollouts.nu();
   require(T >= 2 && N >= 1, "transitions of {} rollouts of {} steps", N, T);
-  MatrixX points(2 * nx + nu, Eigen::Index{T - 1} * N);
-  for (int t = 0; t + 1 < T; ++t) {
-    const Eigen::Index first = Eigen::Index{t} * N;
-    points.block(0, first, nx, N) = rollouts.x[t];
-    points.block(nx, first, nu, N) = rollouts.u[t];
-    points.block(nx + nu, first, nx, N) = rollouts.x[t + 1];
+  require(most >= 1, "at most {} transitions", most);
+  const Eigen::Index total = Eigen::Index{T - 1} * N;
+  const Eigen::Index kept = std::min<Eigen::Index>(total, most);
+  MatrixX points(2 * nx + nu, kept);
+  for (Eigen::Index p = 0; p < kept; ++p) {
+    const Eigen::Index place = p * total / kept;
+    const auto t = static_cast<int>(place / N);
+    const Eigen::Index i = place % N;
+    points.col(p).head(nx) = rollouts.x[t].col(i);
+    points.col(p).segment(nx, nu) = rollouts.u[t].col(i);
+    points.col(p).tail(nx) = rollouts.x[t + 1].col(i);
   }
   return points;
 }
@@ -55,10 +63,10 @@ class GmmPrior {
   /// where the number of clusters is unchanged. On failure nothing changes.
   GmmFit update(const ConstMatrixRef& points, RandomStream& stream);
 
-  /// The same with the transitions of rollouts.
+  /// The same with the transitions of rollouts, at most `max_points` of them.
   template <int Nx, int Nu>
   GmmFit update(const Rollouts<Nx, Nu>& rollouts, RandomStream& stream) {
-    return update(transitions(rollouts), stream);
+    return update(transitions(rollouts, options_.max_points), stream);
   }
 
   /// The mixture's moments under the average responsibilities of the given points (D x N, N >= 1),

@@ -116,6 +116,17 @@ TEST(UpdateAllocation, TemperatureAndWeights) {
   EXPECT_GT(sum, 1.0);
 }
 
+TEST(UpdateAllocation, Normals) {
+  RandomStream stream({.seed = 4});
+  VectorX z(1001);
+  EXPECT_EQ(allocations_of([&] {
+              stream.fill_normal(z);
+              z(0) += stream.normal() + stream.uniform();
+            }),
+            0);
+  EXPECT_TRUE(z.allFinite());
+}
+
 #else
 
 TEST(UpdateAllocation, Sweeps) {

@@ -1,6 +1,10 @@
 #include "tile_kernels.hpp"
 
 #if !defined(PILQR_PLAIN_TILES)
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
 namespace pilqr::tile {
 
 const Kernels kernels_baseline = PILQR_TILE_KERNELS;
@@ -19,17 +23,26 @@ AvailableKernels available_kernels() {
 
 namespace {
 
-const Kernels* fastest() {
-  const Kernels* kernels = nullptr;
-  for (const Kernels* candidate : available_kernels().list) {
-    if (candidate != nullptr) kernels = candidate;
+/// The fastest, or those that the environment asks for.
+const Kernels* choose() {
+  constexpr const char* names[] = {"baseline", "avx2", "avx512"};
+  const char* wanted = std::getenv("PILQR_TILES");
+  const Kernels* fastest = nullptr;
+  const AvailableKernels available = available_kernels();
+  for (int i = 0; i < 3; ++i) {
+    if (available.list[i] == nullptr) continue;
+    fastest = available.list[i];
+    if (wanted != nullptr && std::strcmp(wanted, names[i]) == 0) return fastest;
   }
-  return kernels;
+  if (wanted != nullptr && wanted[0] != '\0') {
+    std::fprintf(stderr, "pilqr: PILQR_TILES is %s, which is none of those that run here\n", wanted);
+  }
+  return fastest;
 }
 
 /// Chosen when the program starts; static initialisers before that use the baseline.
 const Kernels* chosen = &kernels_baseline;
-[[maybe_unused]] const bool initialised = (chosen = fastest(), true);
+[[maybe_unused]] const bool initialised = (chosen = choose(), true);
 
 }  // namespace
 

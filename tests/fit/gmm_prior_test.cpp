@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "support/golden.hpp"
 #include "support/random_problem.hpp"
 
@@ -36,13 +38,7 @@ TEST(Transitions, StandByStepAndSample) {
   EXPECT_THROW((void)transitions(Rollouts<>(1, 5, 3, 2)), InvalidArgument);
   EXPECT_THROW((void)transitions(rollouts, 0), InvalidArgument);
 
-  // Fewer of them: at even distances, from the first on.
   EXPECT_EQ(transitions(rollouts, 15), points);
-  for (const int most : {1, 2, 4, 5, 14}) {
-    const MatrixX some = transitions(rollouts, most);
-    ASSERT_EQ(cols(some), most);
-    for (int p = 0; p < most; ++p) EXPECT_EQ(some.col(p), points.col(15 * p / most)) << most;
-  }
   GmmPrior bounded({.max_points = 7});
   RandomStream stream({});
   ASSERT_TRUE(bounded.update(rollouts, stream).ok());
@@ -56,6 +52,30 @@ TEST(Transitions, StandByStepAndSample) {
   ASSERT_TRUE(from_points.update(points, b).ok());
   EXPECT_EQ(from_rollouts.mixture().parameters().means, from_points.mixture().parameters().means);
   EXPECT_EQ(from_rollouts.history().front(), points);
+}
+
+// Every sample's x is its number, every step's u its own: each of both is there as often as any
+// other, in particular even and odd samples, which antithetic noise pairs.
+TEST(Transitions, ThinnedEvenly) {
+  for (const auto& [T, N, most] :
+       {std::array{101, 20, 100}, {101, 20, 1000}, {11, 8, 79}, {4, 5, 1}, {31, 100, 900}}) {
+    Rollouts<> rollouts(T, N, 1, 1);
+    for (int t = 0; t < T; ++t) {
+      rollouts.x[t].row(0) = VectorX::LinSpaced(N, 0.0, N - 1.0).transpose();
+      rollouts.u[t].setConstant(t);
+    }
+    const MatrixX points = transitions(rollouts, most);
+    ASSERT_EQ(cols(points), most);
+    MatrixX seen = MatrixX::Zero(N, T - 1);
+    for (int p = 0; p < most; ++p) {
+      seen(static_cast<int>(points(0, p)), static_cast<int>(points(1, p))) += 1.0;
+    }
+    EXPECT_LE(seen.maxCoeff(), 1.0);  // no transition twice
+    const VectorX samples = seen.rowwise().sum();
+    const VectorX steps = seen.colwise().sum();
+    EXPECT_LE(samples.maxCoeff() - samples.minCoeff(), 1.0) << T << " " << N << " " << most;
+    EXPECT_LE(steps.maxCoeff() - steps.minCoeff(), 1.0) << T << " " << N << " " << most;
+  }
 }
 
 TEST(GmmPrior, HistoryHoldsWholeBatchesUpToTheBound) {

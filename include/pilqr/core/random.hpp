@@ -62,7 +62,8 @@ class RandomStream {
   /// Standard normal, by the Box-Muller transform. Normals are drawn in groups of 16 from 8 blocks
   /// of the counter: the first of a group takes the next 8 blocks that no number has come from, and
   /// leaves the rest of the block that operator() is in where it is. The bits are the same on every
-  /// machine, for every compiler and every level of optimisation.
+  /// machine that computes doubles as doubles (not the x87), for every compiler and every level of
+  /// optimisation.
   double normal() {
     if (next_normal_ == normal_group) refill_normals();
     return normals_[static_cast<std::size_t>(next_normal_++)];

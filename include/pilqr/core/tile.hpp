@@ -179,8 +179,7 @@ using plain::add_scaled, plain::dot, plain::full, plain::lower, plain::rotate;
 
 using Plus = Product<1>;
 using Minus = Product<-1>;
-/// out = init + terms, m x n, for sizes known at run time: in the library, for the best instruction
-/// set of the processor, whatever flags it was compiled with.
+/// out = init + terms, m x n, for sizes known at run time: in the library.
 void dynamic_full(int m, int n, Output out, Input init);
 void dynamic_full(int m, int n, Output out, Input init, const Plus&);
 void dynamic_full(int m, int n, Output out, Input init, const Minus&);

@@ -27,8 +27,8 @@ struct GmmPriorOptions {
 void require_valid(const GmmPriorOptions& options);
 
 /// The transitions z = [x; u; x'] of a batch, (2 nx + nu) x P, in the order of steps and, within a
-/// step, samples: all (T - 1) N of them or, if these are more than `most`, that many at even
-/// distances.
+/// step, samples: all (T - 1) N of them or, if these are more than `most`, that many, to which
+/// every step and every sample contributes as often as any other, give or take one.
 template <int Nx, int Nu>
 MatrixX transitions(const Rollouts<Nx, Nu>& rollouts, int most = std::numeric_limits<int>::max()) {
   const int T = rollouts.steps();
@@ -41,9 +41,8 @@ MatrixX transitions(const Rollouts<Nx, Nu>& rollouts, int most = std::numeric_li
   const Eigen::Index kept = std::min<Eigen::Index>(total, most);
   MatrixX points(2 * nx + nu, kept);
   for (Eigen::Index p = 0; p < kept; ++p) {
-    const Eigen::Index place = p * total / kept;
-    const auto t = static_cast<int>(place / N);
-    const Eigen::Index i = place % N;
+    const auto t = static_cast<int>(p * (T - 1) / kept);
+    const Eigen::Index i = p % N;
     points.col(p).head(nx) = rollouts.x[t].col(i);
     points.col(p).segment(nx, nu) = rollouts.u[t].col(i);
     points.col(p).tail(nx) = rollouts.x[t + 1].col(i);

@@ -31,9 +31,9 @@ struct FixedPrior {
 /// of S11 (LA14 section 3; LFDA16 A.3):
 ///   F = S21 S11^-1,  f = mu2 - F mu1,  W = S22 - F S11 F'.
 /// With a prior over z, S is its posterior (N S + Phi + N m/(N+m) (mu-mu0)(mu-mu0)') / (N + n0).
-/// Without one and with no more points than n1, the same numbers come from the N x N system of the
-/// points, Z1 and Z2 centred and divided by sqrt(N): G = Z1'Z1 + ridge I, F = Z2 G^-1 Z1',
-/// W = ridge Z2 G^-1 Z2'. Sized once; solve() does not allocate.
+/// Without one, with no more points than n1 and with a ridge > 0, the same numbers come from the
+/// N x N system of the points, Z1 and Z2 centred and divided by sqrt(N): G = Z1'Z1 + ridge I, F =
+/// Z2 G^-1 Z1', W = ridge Z2 G^-1 Z2'. Sized once; solve() does not allocate.
 class Regression {
  public:
   Regression(int n1, int n2, int samples);

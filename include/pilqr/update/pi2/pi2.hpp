@@ -81,10 +81,14 @@ template <int Nx, int Nu>
                                            const Sequence<Nu, Dynamic>& xi,
                                            const MatrixX& cost_to_go, const VectorX& temperature,
                                            const Pi2Options& options = {}) {
-  Pi2Result<Nx, Nu> result;
-  result.policy = policy;
   const int nu = policy.nu();
   const int T = policy.steps();
+  require(policy.k.steps() == T && policy.L.steps() == T && policy.k.rows() == nu &&
+              policy.L.rows() == nu && policy.L.cols() == nu,
+          "pi2: K of the policy has {} steps and {} controls, k {} and {}, L {} and {}x{}", T, nu,
+          policy.k.steps(), policy.k.rows(), policy.L.steps(), policy.L.rows(), policy.L.cols());
+  Pi2Result<Nx, Nu> result;
+  result.policy = policy;
   static_cast<Pi2Weights&>(result) = detail::pi2_update(
       Eigen::Map<MatrixX>(result.policy.k.flat().data(), nu, T),
       Eigen::Map<MatrixX>(result.policy.L.flat().data(), nu, Eigen::Index{nu} * T), xi, cost_to_go,

@@ -1,7 +1,7 @@
 // pilqr_update/NXxNU/T/N: a whole update without GMM (fit, expansion, replay, LQR-FLM, PI2).
-// fit_dynamics/NXxNU/T/N, pi2_update/NXxNU/T/N: its parts. gmm_em_iteration/DIM/K/POINTS.
-// pilqr_update_gmm/NXxNU/T/N: a whole update with the mixture prior, in the fifth iteration.
-// rollout/TASK: one rollout of a task under its start policy.
+// fit_dynamics/NXxNU/T/N, predict_costs/NXxNU/T/N, pi2_update/NXxNU/T/N: its parts.
+// gmm_em_iteration/DIM/K/POINTS. pilqr_update_gmm/NXxNU/T/N: a whole update with the mixture prior,
+// in the fifth iteration. rollout/TASK: one rollout of a task under its start policy.
 // random_normal/1000: a thousand standard normals at once. random_normal_single: one of them alone.
 #include <benchmark/benchmark.h>
 
@@ -25,6 +25,26 @@ void fit(benchmark::State& state, int nx, int nu) {
     if (!failure.ok()) state.SkipWithError(failure.message().c_str());
     benchmark::DoNotOptimize(dynamics.F.flat().data());
     benchmark::ClobberMemory();
+  }
+}
+
+void replay(benchmark::State& state, int nx, int nu) {
+  const Problem<Dynamic, Dynamic> p(T, N, nx, nu);
+  for (auto _ : state) {
+    const auto predicted = predict_costs(p.dynamics, p.cost, p.policy, p.rollouts);
+    benchmark::DoNotOptimize(predicted.cost.data());
+  }
+}
+
+/// What the machine can do, to compare with: n^3 multiplications and additions.
+void eigen_product(benchmark::State& state, int n) {
+  test::Random random(1);
+  const MatrixX a = random.matrix(n, n);
+  const MatrixX b = random.matrix(n, n);
+  MatrixX c(n, n);
+  for (auto _ : state) {
+    c.noalias() = a * b;
+    benchmark::DoNotOptimize(c.data());
   }
 }
 
@@ -126,12 +146,14 @@ void rollout(benchmark::State& state, const Task* task) {
 void add_updates() {
   using benchmark::RegisterBenchmark;
   const auto us = benchmark::kMicrosecond;
+  RegisterBenchmark("peak/eigen_product/256", eigen_product, 256)->Unit(us);
   struct Size {
     int nx, nu;
   };
   for (const Size s : {Size{4, 2}, Size{12, 4}, Size{26, 7}, Size{32, 6}, Size{64, 16}}) {
     const std::string size = fmt::format("/{}x{}/{}/{}", s.nx, s.nu, T, N);
     RegisterBenchmark(("fit_dynamics" + size).c_str(), fit, s.nx, s.nu)->Unit(us);
+    RegisterBenchmark(("predict_costs" + size).c_str(), replay, s.nx, s.nu)->Unit(us);
     RegisterBenchmark(("pi2_update" + size).c_str(), pi2, s.nx, s.nu)->Unit(us);
     RegisterBenchmark(("pilqr_update" + size).c_str(), update, s.nx, s.nu)->Unit(us);
   }

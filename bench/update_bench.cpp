@@ -32,6 +32,7 @@ void replay(benchmark::State& state, int nx, int nu) {
   const Problem<Dynamic, Dynamic> p(T, N, nx, nu);
   for (auto _ : state) {
     const auto predicted = predict_costs(p.dynamics, p.cost, p.policy, p.rollouts);
+    if (predicted.first_diverged_step < T) state.SkipWithError("diverged");
     benchmark::DoNotOptimize(predicted.cost.data());
   }
 }

@@ -79,7 +79,9 @@ TEST(Tile, EveryKernelOfTheLibrary) {
         const MatrixX symmetric = random.symmetric(depth);
         Panel<> S = random_panel(random, depth, depth);
         for (int j = 0; j < depth; ++j) {
-          for (int i = 0; i < depth; ++i) S(i, j) = i < j ? nan : symmetric(i, j);
+          // As `lower` leaves it: what is above the diagonal's group is not read.
+          const int first = j / tile::group * tile::group;
+          for (int i = 0; i < depth; ++i) S(i, j) = i < first ? nan : symmetric(i, j);
         }
         const MatrixX AB = A.matrix() * B.matrix();
         const auto ab = tile::times(A, B, depth);

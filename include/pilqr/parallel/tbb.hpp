@@ -1,5 +1,6 @@
 #pragma once
-/// Rollouts on several cores through oneTBB. The program that includes this links TBB::tbb.
+/// Rollouts on several cores through oneTBB. The program that includes this links
+/// pilqr::tbb.
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
 #include <oneapi/tbb/parallel_for.h>

@@ -1,4 +1,4 @@
-// RecordedRun by mpirun: every rank is this program and runs all tests in step with the others.
+// Started by mpirun: every rank is this program and runs all tests in step with the others.
 
 #include "pilqr/parallel/mpi.hpp"
 
@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <functional>
 #include <stdexcept>
+#include <string>
 
 #include "train/moody_reacher.hpp"
 #if defined(PILQR_HAS_TBB)
@@ -57,6 +58,28 @@ TEST(MpiTeam, ExchangesInParts) {
     }
   }
   EXPECT_THROW(MpiTeam(team->size() - 1), InvalidArgument);
+  EXPECT_THROW(MpiTeam(0), InvalidArgument);
+}
+
+// All ranks refuse what one of them was given, so that none waits for the others.
+TEST(MpiTeam, TheSmallestPartsCountOnAllRanks) {
+  EXPECT_THROW(MpiTeam(team->rank() == 1 ? 1 : 4096), InvalidArgument);
+  MpiTeam uneven(team->rank() == 1 ? 16 : 4096);
+  expect_exchanged(uneven,
+                   [](int rank) { return std::size_t{1000} + 100U * static_cast<unsigned>(rank); });
+}
+
+// Two teams are used in turn, and one of them ends before the other.
+TEST(MpiTeam, SeveralAtOnceDoNotMeet) {
+  MpiTeam first;
+  {
+    MpiTeam second;
+    for (const std::size_t size : {3U, 0U, 100U}) {
+      expect_exchanged(first, [&](int) { return size; });
+      expect_exchanged(second, [&](int) { return size + 1; });
+    }
+  }
+  expect_exchanged(first, [](int) { return std::size_t{7}; });
 }
 
 template <class E, class R>
@@ -154,10 +177,14 @@ TEST(MpiInterrupt, OfOneRankStopsAllAfterTheSameIteration) {
   EXPECT_EQ(result.iterations, 2);
 }
 
-/// A rank that leaves in the middle; the others wait for it. The job must end.
-int leave_by_an_exception() {
+/// Rank 1 leaves in the middle; the others wait for it. The job must end.
+int leave(bool by_an_exception) {
   MpiTeam own;
-  if (own.rank() == 1) throw std::runtime_error("a fault of the program");
+  (void)own.exchange("all are there");
+  if (own.rank() == 1) {
+    if (by_an_exception) throw std::runtime_error("a fault of the program");
+    return 0;
+  }
   (void)own.exchange("waiting for rank 1");
   return 0;
 }
@@ -166,9 +193,10 @@ int leave_by_an_exception() {
 }  // namespace pilqr
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::string(argv[1]) == "--leave") {
+  const std::string how = argc > 1 ? argv[1] : "";
+  if (how == "--leave" || how == "--return") {
     try {
-      return pilqr::leave_by_an_exception();
+      return pilqr::leave(how == "--leave");
     } catch (const std::exception&) {
       return 0;  // too late: the team's scope has been left
     }

@@ -1,0 +1,18 @@
+# cmake -DWORDS=.. -P MustFail.cmake -- command..: succeeds if the command ends with another status
+# than 0 and prints these words.
+set(command "")
+set(begun FALSE)
+math(EXPR last "${CMAKE_ARGC} - 1")
+foreach(i RANGE ${last})
+  if(begun)
+    list(APPEND command "${CMAKE_ARGV${i}}")
+  elseif("${CMAKE_ARGV${i}}" STREQUAL "--")
+    set(begun TRUE)
+  endif()
+endforeach()
+execute_process(COMMAND ${command} RESULT_VARIABLE status OUTPUT_VARIABLE text ERROR_VARIABLE text)
+message("${text}")
+string(FIND "${text}" "${WORDS}" place)
+if(status EQUAL 0 OR place EQUAL -1)
+  message(FATAL_ERROR "status ${status}; expected another than 0, and the words: ${WORDS}")
+endif()

@@ -50,7 +50,32 @@ struct SaysNo : MoodyReacher {
   static constexpr bool serial = false;
 };
 
+struct SaysNoByAFunction : MoodyReacher {
+  static constexpr bool serial() { return false; }
+};
+
+struct SaysYesByAFunction : MoodyReacher {
+  [[nodiscard]] constexpr bool serial() const { return true; }
+};
+
+struct SaysYesByAMember : MoodyReacher {
+  bool serial = true;
+};
+
+/// Devices with a serial number.
+struct Numbered : MoodyReacher {
+  int serial = 4711;
+};
+struct NumberedByAFunction : MoodyReacher {
+  [[nodiscard]] constexpr int serial() const { return 4711; }
+};
+
 static_assert(is_serial(Global{}));
+static_assert(!is_serial(SaysNoByAFunction{}));
+static_assert(is_serial(SaysYesByAFunction{}));
+static_assert(is_serial(SaysYesByAMember{}));
+static_assert(!is_serial(Numbered{}));
+static_assert(!is_serial(NumberedByAFunction{}));
 static_assert(!is_serial(SaysNo{}));
 static_assert(!is_serial(MoodyReacher{}));
 
@@ -58,6 +83,8 @@ TEST(SerialSystem, IsKnownByItsTypeOrAtRunTime) {
   EXPECT_TRUE(is_serial(Robot{}));
   EXPECT_TRUE(is_serial(AnySystem{Global{}}));
   EXPECT_FALSE(is_serial(AnySystem{SaysNo{}}));
+  EXPECT_FALSE(is_serial(AnySystem{SaysNoByAFunction{}}));
+  EXPECT_TRUE(is_serial(AnySystem{SaysYesByAMember{}}));
   EXPECT_FALSE(is_serial(AnySystem{systems::Reacher{}}));
   AnySystem any{systems::Reacher{}};
   any = AnySystem{Global{}};

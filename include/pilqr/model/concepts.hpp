@@ -2,6 +2,7 @@
 /// What a user brings: a System that moves and a Cost that judges.
 
 #include <concepts>
+#include <type_traits>
 
 #include "pilqr/core/random.hpp"
 #include "pilqr/core/types.hpp"
@@ -33,16 +34,22 @@ concept System = requires(S& system, int index, const Vector<S::Nx>& x, const Ve
 };
 
 /// Whether rollouts of this system are made one after the other, on the system itself and the
-/// calling thread, whatever the executor: it cannot be copied, or says that it is serial. Each rank
-/// of a team has a system of its own and is not held up by those of others.
+/// calling thread, whatever the executor: it cannot be copied, or says so with a `bool serial`,
+/// constant or not, or a function `bool serial()`; another type's `serial` means something else.
+/// Each rank of a team has a system of its own and is not held up by those of others.
 template <System S>
 [[nodiscard]] constexpr bool is_serial(const S& system) {
   if constexpr (!std::copy_constructible<S>) {
     return true;
-  } else if constexpr (requires { static_cast<bool>(S::serial); }) {
-    return S::serial;
-  } else if constexpr (requires { static_cast<bool>(system.serial()); }) {
-    return system.serial();  // known at run time only, as by AnySystem
+  } else if constexpr (requires {
+                         requires std::same_as < std::remove_cvref_t<decltype(system.serial)>,
+                         bool > ;
+                       }) {
+    return system.serial;
+  } else if constexpr (requires {
+                         { system.serial() } -> std::same_as<bool>;
+                       }) {
+    return system.serial();  // may be known at run time only, as by AnySystem
   } else {
     return false;
   }

@@ -37,6 +37,8 @@ struct SampleResult {
 template <int Nx, int Nu, System S, Cost C>
 Failure run_rollout(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>& policy,
                     const SampleOptions& options, int i, Rollouts<Nx, Nu>& rollouts) {
+  static_assert(sum_sizes(S::Nx, 0) == Nx && sum_sizes(S::Nu, 0) == Nu,
+                "the system's Nx and Nu must be those of the policy");
   const int T = policy.steps();
   const int nx = policy.nx();
   const int nu = policy.nu();
@@ -132,8 +134,6 @@ inline Failure first_failure(const std::vector<Failure>& failures) {
 template <int Nx, int Nu, System S, Cost C, Executor E>
 SampleResult<Nx, Nu> sample(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>& policy,
                             const SampleOptions& options, E& executor) {
-  static_assert(sum_sizes(S::Nx, 0) == Nx && sum_sizes(S::Nu, 0) == Nu,
-                "the system's Nx and Nu must be those of the policy");
   require_valid(options);
   SampleResult<Nx, Nu> result{
       Rollouts<Nx, Nu>(policy.steps(), options.samples, policy.nx(), policy.nu()), {}};

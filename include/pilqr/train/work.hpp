@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "pilqr/core/executor.hpp"
@@ -74,6 +75,10 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
                                            const std::vector<Optimizer>& optimizers,
                                            const TrainOptions& options, int iteration, E& executor,
                                            R& team) {
+  static_assert(std::is_same_v<std::remove_cvref_t<decltype(optimizers.front().policy())>,
+                               LinearGaussianPolicy<Nx, Nu>>,
+                "the policies' Nx and Nu must be those of the callbacks or, without them, of the "
+                "system");
   const auto start = std::chrono::steady_clock::now();
   const int M = static_cast<int>(optimizers.size());
   const int N = options.samples;

@@ -63,7 +63,9 @@ class Pilqr {
   /// The last good policy; the next rollouts are to be sampled from it.
   [[nodiscard]] const Policy& policy() const { return policy_; }
 
-  /// The models of the last update; incomplete if it could not fit them, empty before the first.
+  /// The models of the last update of this object; incomplete if it could not fit them, empty
+  /// before the first and after restore(). On the ranks of a team (train/trainer.hpp) only the one
+  /// that updates the condition has them.
   [[nodiscard]] const FittedModel<Nx, Nu>& model() const { return model_; }
 
   /// What is carried on besides the policy; for checkpoints.
@@ -73,6 +75,7 @@ class Pilqr {
     require_restorable(policy_, state_, policy, state);
     policy_ = std::move(policy);
     state_ = state;
+    model_ = {};
   }
 
   /// Lines 3 to 8 of Algorithm 1 on rollouts of policy(). A numerical failure leaves everything as

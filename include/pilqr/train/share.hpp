@@ -42,8 +42,14 @@ Failure get_failure(MessageReader& in);
 void put(const IterationRecord& record, MessageWriter& out);
 IterationRecord get_record(MessageReader& in);
 
+/// Bytes of one rollout in a message: states, controls, noise and costs.
+constexpr std::size_t rollout_bytes(int steps, int nx, int nu) {
+  const auto numbers = static_cast<std::size_t>(nx) + 2 * static_cast<std::size_t>(nu) + 1;
+  return sizeof(double) * static_cast<std::size_t>(steps) * numbers;
+}
+
 /// Every rank gets the rollouts and failures that the others made. The message of one rollout has
-/// 8 T (nx + 2 nu + 1) bytes and its failure's.
+/// rollout_bytes() and its failure's. The batches may differ in their horizons and sizes.
 /// @param rollouts one batch of N rollouts per condition. @param failures N per condition.
 template <int Nx, int Nu, Team R>
 void exchange_rollouts(R& team, std::vector<Rollouts<Nx, Nu>>& rollouts,
@@ -62,10 +68,12 @@ void exchange_rollouts(R& team, std::vector<Rollouts<Nx, Nu>>& rollouts,
   };
   MessageWriter out;
   const Share mine{team.rank(), team.size(), pieces};
-  const Rollouts<Nx, Nu>& first = rollouts.front();
-  const int numbers = first.steps() * (first.nx() + 2 * first.nu() + 1);  // of a rollout
-  out.reserve(static_cast<std::size_t>(mine.count()) *
-              (sizeof(double) * static_cast<std::size_t>(numbers) + sizeof(Failure)));
+  std::size_t bytes = 0;
+  for (int j = 0; j < mine.count(); ++j) {
+    const Rollouts<Nx, Nu>& batch = rollouts[static_cast<std::size_t>(mine.piece(j) / N)];
+    bytes += rollout_bytes(batch.steps(), batch.nx(), batch.nu()) + sizeof(Failure);
+  }
+  out.reserve(bytes);
   for (int j = 0; j < mine.count(); ++j) {
     put(failures[static_cast<std::size_t>(mine.piece(j))], out);
     for_each_column(mine.piece(j), [&](const auto& column) { out.put_column(column); });

@@ -19,7 +19,7 @@ namespace pilqr {
 struct TrainResult {
   int iterations = 0;    ///< finished for all conditions, in this call
   bool stopped = false;  ///< by the callback, of any rank
-  bool serial = false;   ///< rollouts were made one after the other, see is_serial()
+  bool serial = false;   ///< rollouts were not spread, because the system is_serial()
   /// The last update of every condition, in the order of the optimisers; empty before the first
   /// iteration.
   std::vector<IterationRecord> last{};
@@ -41,7 +41,8 @@ struct TrainCallbacks {
 
 namespace detail {
 
-/// Throws InvalidArgument on all ranks if they do not have the same work before them.
+/// Throws InvalidArgument on all ranks if their training options, policies or what the optimisers
+/// carry differ. The optimisers' own options are not compared.
 template <class Optimizer, Team R>
 void require_same_work(const TrainOptions& options, const std::vector<Optimizer>& optimizers,
                        R& team) {
@@ -53,7 +54,8 @@ void require_same_work(const TrainOptions& options, const std::vector<Optimizer>
   }
   const std::vector<std::string> all = team.exchange(work.bytes());
   for (std::size_t rank = 1; rank < all.size(); ++rank) {
-    require(all[rank] == all[0], "ranks 0 and {} have different options or optimisers", rank);
+    require(all[rank] == all[0],
+            "ranks 0 and {} have different training options, policies or states", rank);
   }
 }
 
@@ -73,15 +75,19 @@ bool all_agree(bool mine, R& team) {
 ///
 /// The rollouts of all conditions are spread over the ranks of the team and the executor of each;
 /// then the updates are, condition m on rank m modulo their number. The results do not depend on
-/// either, and all ranks have all of them. A system that is_serial() makes its rollouts on the
-/// calling thread.
+/// either, and all ranks have all of them, except that an optimiser's model() is only on the rank
+/// that updates its condition. A system that is_serial() makes its rollouts on the calling thread.
+///
+/// All ranks must be given the same system, costs, TrainOptions and optimisers. Of these the
+/// TrainOptions and what state_of() the optimisers gives, policies included, are compared. The rest
+/// is not, the optimisers' own options among it: the caller sees to it.
 ///
 /// A failure of the task ends the training after its iteration: the other conditions are sampled,
 /// updated and reported all the same, and keep what they learned; a condition that failed keeps its
 /// policy; the result has the first failure in the order of the conditions. Throws InvalidArgument
-/// for counts that do not fit and, on all ranks, if their options or optimisers differ. What else
-/// one rank throws, a callback's exception for example, the other ranks do not hear of: it is for
-/// the team to end them.
+/// for counts that do not fit and, on all ranks, if what is compared differs. What else one rank
+/// throws, a callback's exception for example, the other ranks do not hear of: it is for the team
+/// to end them.
 template <class Optimizer, System S, Cost C, Executor E, int Nx, int Nu, Team R = SingleRank>
 TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>& optimizers,
                   const TrainOptions& options, const TrainCallbacks<Nx, Nu>& callbacks, E& executor,

@@ -70,7 +70,7 @@ TEST(Tile, EveryKernelOfTheLibrary) {
     if (kernel == nullptr) continue;
     ++kernels;
     for (int m = 1; m <= 40; ++m) {
-      for (int n = 1; n <= 12; ++n) {
+      for (const int n : {1, 3, 4, 5, 8, 11}) {
         const int depth = 1 + (7 * m + n) % 35;
         test::Random random(static_cast<std::uint64_t>(m * 100 + n));
         const Panel<> A = random_panel(random, m, depth);

@@ -37,6 +37,25 @@ if(NOT TARGET Random123::Random123)
   list(APPEND PILQR_FETCHED Random123)
 endif()
 
+set(PILQR_HAS_BOX2D OFF)
+if(PILQR_WITH_BOX2D)
+  if(NOT TARGET box2d::box2d)
+    find_package(box2d 2.4 QUIET)
+  endif()
+  if(NOT TARGET box2d::box2d AND PILQR_WITH_BOX2D STREQUAL "FETCH")
+    set(BOX2D_BUILD_UNIT_TESTS OFF CACHE BOOL "")
+    set(BOX2D_BUILD_TESTBED OFF CACHE BOOL "")
+    pilqr_dependency(NAME box2d TARGET box2d
+                     GIT https://github.com/erincatto/box2d.git TAG v2.4.1)
+    add_library(box2d::box2d ALIAS box2d)
+  endif()
+  if(TARGET box2d::box2d)
+    set(PILQR_HAS_BOX2D ON)
+  else()
+    message(STATUS "pilqr: Box2D is not installed, the systems with contact are left out")
+  endif()
+endif()
+
 set(PILQR_FETCHED_FOR_LIBRARY "${PILQR_FETCHED}") # an install needs it to be empty
 
 set(PILQR_HAS_TBB OFF)

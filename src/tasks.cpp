@@ -1,9 +1,13 @@
 #include <algorithm>
+#include <utility>
 
 #include "pilqr/core/check.hpp"
 #include "pilqr/systems/point_mass.hpp"
 #include "pilqr/systems/reacher.hpp"
 #include "pilqr/systems/task.hpp"
+#if defined(PILQR_HAS_BOX2D)
+#include "pilqr/systems/contact_tasks.hpp"
+#endif
 
 namespace pilqr {
 
@@ -65,10 +69,18 @@ Task reacher() {
   return task;
 }
 
+std::vector<Task> all_tasks() {
+  std::vector<Task> all{point_mass(), reacher()};
+#if defined(PILQR_HAS_BOX2D)
+  for (Task& task : contact_tasks()) all.push_back(std::move(task));
+#endif
+  return all;
+}
+
 }  // namespace
 
 const std::vector<Task>& tasks() {
-  static const std::vector<Task> all{point_mass(), reacher()};
+  static const std::vector<Task> all = all_tasks();
   return all;
 }
 

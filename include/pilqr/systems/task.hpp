@@ -38,10 +38,11 @@ struct Task {
   std::function<bool(const Rollouts<>&, int condition, int i)> success;
 };
 
-/// All tasks, in a fixed order.
+/// All tasks, in a fixed order: the systems with contact come last, where the library was built
+/// with Box2D. Part of pilqr::tasks.
 const std::vector<Task>& tasks();
 
-/// Throws InvalidArgument, naming the tasks there are.
+/// The task of a name. Throws InvalidArgument, naming the tasks there are.
 const Task& find_task(std::string_view name);
 
 }  // namespace pilqr

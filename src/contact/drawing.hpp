@@ -1,0 +1,13 @@
+#pragma once
+/// Shapes of a drawing from the shapes of a world.
+
+#include "pilqr/systems/drawing.hpp"
+#include "world.hpp"
+
+namespace pilqr::contact {
+
+/// A rectangle of a body, as a polygon with its nominal, sharp corners.
+systems::Shape rectangle(const char* name, systems::ShapeRole role, const Pose& body,
+                         const Rectangle& box);
+
+}  // namespace pilqr::contact

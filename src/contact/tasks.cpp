@@ -1,0 +1,46 @@
+#include "pilqr/systems/contact_tasks.hpp"
+#include "pilqr/systems/gripper_pusher.hpp"
+
+namespace pilqr {
+
+namespace {
+
+/// What follows from a system's constants and functions.
+template <class S>
+Task task_of(const char* summary) {
+  Task task;
+  task.name = S::name;
+  task.summary = summary;
+  task.nx = S::Nx;
+  task.nu = S::Nu;
+  task.steps = S::steps;
+  task.conditions = S::conditions;
+  task.dt = S::dt;
+  task.system = [] { return AnySystem(S{}); };
+  task.cost = [](int condition) { return AnyCost(S::cost(condition)); };
+  task.initial_policy = [](int condition) { return to_dynamic(S::initial_policy(condition)); };
+  return task;
+}
+
+Task gripper_pusher() {
+  using systems::GripperPusher;
+  Task task =
+      task_of<GripperPusher>("an arm with a U-shaped gripper pushes a box to one of four goals");
+  task.noise = {.width = 5.0};
+  task.distance_text = "box to the goal at the last step, m";
+  task.distance = [](const Rollouts<>& r, int, int i) {
+    return r.x[r.steps() - 1].col(i).segment(GripperPusher::first_relative, 2).norm();
+  };
+  task.success = [distance = task.distance](const Rollouts<>& r, int condition, int i) {
+    return distance(r, condition, i) < GripperPusher::success_distance;
+  };
+  return task;
+}
+
+}  // namespace
+
+std::vector<Task> contact_tasks() {
+  return {gripper_pusher()};
+}
+
+}  // namespace pilqr

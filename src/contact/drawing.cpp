@@ -8,16 +8,20 @@ namespace pilqr {
 
 namespace contact {
 
+Vector<2> in_world(const Pose& body, const Vector<2>& point) {
+  return body.position + Eigen::Rotation2Dd(body.angle) * point;
+}
+
 systems::Shape rectangle(const char* name, systems::ShapeRole role, const Pose& body,
                          const Rectangle& box) {
-  MatrixX corners(2, 4);
+  Matrix<2, 4> corners;
   const double a = 0.5 * box.width;
   const double b = 0.5 * box.height;
   corners << a, a, -a, -a,  //
       -b, b, b, -b;
-  corners = (Eigen::Rotation2Dd(body.angle).toRotationMatrix() * (corners.colwise() + box.center))
-                .colwise() +
-            body.position;
+  for (int i = 0; i < cols(corners); ++i) {
+    corners.col(i) = in_world(body, box.center + corners.col(i));
+  }
   return {name, role, systems::ShapeKind::polygon, corners, 0.0};
 }
 

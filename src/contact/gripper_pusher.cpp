@@ -10,12 +10,15 @@
 #include "pilqr/costs/residual_cost.hpp"
 #include "pilqr/costs/state_cost.hpp"
 #include "pilqr/initial_policy.hpp"
+#include "point_difference.hpp"
 
 namespace pilqr::systems {
 
 namespace {
 
 using Pusher = GripperPusher;
+
+constexpr int first_gripper = 8;  // entry of the state
 
 struct Condition {
   Vector<2> box;
@@ -68,24 +71,6 @@ VectorX start_angles() {
   return Vector<4>(angle, -angle, -angle, angle);
 }
 
-/// Gripper centre minus box centre.
-struct GripperToBox {
-  static constexpr int n = 2;
-  static constexpr int gripper = 8;
-  [[nodiscard]] int size() const { return n; }
-  void operator()(int /*t*/, const ConstVectorRef& x, const ConstVectorRef& /*u*/,
-                  VectorRef d) const {
-    d = x.segment<n>(gripper) - x.segment<n>(Pusher::first_box);
-  }
-  void jacobian(int /*t*/, const ConstVectorRef& /*x*/, const ConstVectorRef& /*u*/,
-                MatrixRef J) const {
-    J.block<n, n>(0, gripper).setIdentity();
-    J.block<n, n>(0, Pusher::first_box).diagonal().setConstant(-1.0);
-  }
-  void add_second_derivatives(int /*t*/, const ConstVectorRef& /*x*/, const ConstVectorRef& /*u*/,
-                              const ConstVectorRef& /*g*/, MatrixRef /*H*/) const {}
-};
-
 }  // namespace
 
 /// An episode's bodies.
@@ -114,7 +99,7 @@ struct GripperPusher::World {
     arm.read(x.head<Nu>(), x.segment<Nu>(Nu));
     const b2Body& gripper = arm.link(Nu - 1);
     const Vector<2> centre(gripper_centre, 0.0);
-    x.segment<2>(8) = contact::position(gripper, centre);
+    x.segment<2>(first_gripper) = contact::position(gripper, centre);
     x.segment<2>(first_box) = contact::position(*box);
     x(first_box + 2) = static_cast<double>(box->GetAngle());
     x.segment<2>(first_relative) = x.segment<2>(first_box) - goal;
@@ -151,7 +136,7 @@ CostSum GripperPusher::cost(int condition) {
                           .target = Vector<2>::Zero(),
                           .multipliers = ramp_multipliers(Ramp::quadratic, steps),
                           .norm = norm}));
-  sum.add(1.0, ResidualCost(GripperToBox{}, {.norm = norm}));
+  sum.add(1.0, ResidualCost(contact::PointDifference{first_gripper, first_box}, {.norm = norm}));
   sum.add(1.0, StateCost({.start = Nu - 1,
                           .target = Vector<1>(start_angles()(Nu - 1)),
                           .norm = {.l1 = 0.0, .l2 = 1e-2}}));

@@ -1,5 +1,9 @@
+#include <algorithm>
+
 #include "pilqr/systems/contact_tasks.hpp"
+#include "pilqr/systems/door.hpp"
 #include "pilqr/systems/gripper_pusher.hpp"
+#include "pilqr/systems/hockey.hpp"
 
 namespace pilqr {
 
@@ -37,10 +41,38 @@ Task gripper_pusher() {
   return task;
 }
 
+Task door() {
+  using systems::Door;
+  Task task = task_of<Door>("an arm with a hook pulls a hinged door open by its handle");
+  task.noise = {.width = 5.0};
+  task.distance_text = "hinge angle short of 1.4 rad at the last step, rad";
+  task.distance = [](const Rollouts<>& r, int, int i) {
+    return std::max(0.0, Door::target_angle - r.x[r.steps() - 1](Door::hinge_angle, i));
+  };
+  task.success = [](const Rollouts<>& r, int, int i) {
+    return r.x[r.steps() - 1](Door::hinge_angle, i) > Door::success_angle;
+  };
+  return task;
+}
+
+Task hockey() {
+  using systems::Hockey;
+  Task task = task_of<Hockey>("an arm shoots a puck into a goal that it cannot reach");
+  task.noise = {.width = 5.0};
+  task.distance_text = "puck to the goal's centre at the last step, m";
+  task.distance = [](const Rollouts<>& r, int, int i) {
+    return r.x[r.steps() - 1].col(i).segment(Hockey::first_relative, 2).norm();
+  };
+  task.success = [](const Rollouts<>& r, int, int i) {
+    return Hockey::in_goal(r.x[r.steps() - 1].col(i));
+  };
+  return task;
+}
+
 }  // namespace
 
 std::vector<Task> contact_tasks() {
-  return {gripper_pusher()};
+  return {gripper_pusher(), door(), hockey()};
 }
 
 }  // namespace pilqr

@@ -42,6 +42,7 @@ World::World(double substep) : world_(b2Vec2(0.0F, 0.0F)), substep_(substep) {
   }();
   (void)filled;
   world_.SetAllowSleeping(false);
+  world_.SetContinuousPhysics(false);  // see World
   const b2BodyDef definition;
   floor_ = world_.CreateBody(&definition);
 }
@@ -51,7 +52,6 @@ b2Body& World::add_body(const Pose& pose, const Inertia& inertia) {
   definition.type = b2_dynamicBody;
   definition.position = to_world(pose.position);
   definition.angle = static_cast<float>(pose.angle);
-  definition.bullet = true;
   b2Body* body = world_.CreateBody(&definition);
   const double about_origin = inertia.about_center + inertia.mass * inertia.center.squaredNorm();
   b2MassData mass;
@@ -78,9 +78,8 @@ void World::step() {
 
 void add_box(b2Body& body, const Rectangle& box, const Surface& surface) {
   b2PolygonShape shape;
-  shape.SetAsBox(static_cast<float>(0.5 * box.width * scale) - b2_polygonRadius,
-                 static_cast<float>(0.5 * box.height * scale) - b2_polygonRadius,
-                 to_world(box.center), 0.0F);
+  shape.SetAsBox(static_cast<float>(0.5 * box.width * scale),
+                 static_cast<float>(0.5 * box.height * scale), to_world(box.center), 0.0F);
   add_shape(body, shape, surface);
 }
 

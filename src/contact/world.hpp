@@ -9,7 +9,8 @@
 namespace pilqr::contact {
 
 /// Box2D lengths per metre. Box2D keeps shapes apart by a skin of 0.01 and tolerates a penetration
-/// of 0.005 of its lengths: here 1 mm, which add_box() takes off the shapes, and 0.5 mm.
+/// of 0.005 of its lengths: here 1 mm and 0.5 mm. The skin stays around rectangles: it catches
+/// impacts before the shapes overlap.
 inline constexpr double scale = 10.0;
 
 /// Gravity that presses bodies on the floor, m/s^2.
@@ -17,6 +18,8 @@ inline constexpr double gravity = 9.81;
 
 /// Mean distance of a square's points from its centre, per side: (sqrt(2) + asinh(1)) / 6.
 inline constexpr double mean_radius_of_square = 0.38259785823210635;
+/// The same of a disc, per radius.
+inline constexpr double mean_radius_of_disc = 2.0 / 3.0;
 
 /// Place of a body's origin (m) and its angle (rad).
 struct Pose {
@@ -75,7 +78,7 @@ class World {
   b2Body* floor_;
 };
 
-/// Adds a rectangle, whose corners are rounded by 1 mm, to a body.
+/// Adds a rectangle with a skin of 1 mm to a body.
 void add_box(b2Body& body, const Rectangle& box, const Surface& surface);
 /// Adds a circle of a radius (m) to a body.
 void add_circle(b2Body& body, const Vector<2>& center, double radius, const Surface& surface);

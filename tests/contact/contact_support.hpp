@@ -58,9 +58,22 @@ inline double overlap(const MatrixX& a, const MatrixX& b) {
   return depth;
 }
 
+/// The corners of a polygon or of one inside a circle; none of a line.
+inline MatrixX outline(const systems::Shape& shape) {
+  constexpr int corners = 24;
+  if (shape.kind == systems::ShapeKind::polygon) return shape.points;
+  if (shape.kind == systems::ShapeKind::line) return MatrixX(2, 0);
+  MatrixX points(2, corners);
+  for (int i = 0; i < corners; ++i) {
+    const double angle = 2.0 * std::acos(-1.0) * i / corners;
+    points.col(i) =
+        shape.points.col(0) + shape.radius * Vector<2>(std::cos(angle), std::sin(angle));
+  }
+  return points;
+}
+
 /// How deep the tool is in the objects or these in what is fixed, m.
 inline double deepest_overlap(const systems::Drawing& drawing) {
-  using systems::ShapeKind;
   using systems::ShapeRole;
   double depth = -std::numeric_limits<double>::infinity();
   const auto touches = [](ShapeRole a, ShapeRole b) {
@@ -69,9 +82,7 @@ inline double deepest_overlap(const systems::Drawing& drawing) {
   };
   for (const systems::Shape& a : drawing) {
     for (const systems::Shape& b : drawing) {
-      if (a.kind != ShapeKind::polygon || b.kind != ShapeKind::polygon || !touches(a.role, b.role))
-        continue;
-      depth = std::max(depth, overlap(a.points, b.points));
+      if (touches(a.role, b.role)) depth = std::max(depth, overlap(outline(a), outline(b)));
     }
   }
   return depth;

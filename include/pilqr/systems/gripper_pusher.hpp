@@ -23,8 +23,9 @@ namespace pilqr::systems {
 ///                                        15  velocity of the gripper centre, m/s
 ///                                        17  velocities of the box, m/s, m/s, rad/s
 ///
-/// The control is a torque per joint (N m), clipped to +-2 N m by the system. Ten substeps of 5 ms
-/// in Box2D, in single precision: the state's entries carry its rounding errors of about 1e-7.
+/// The control is a torque per joint (N m), clipped to +-2 N m by the system. Twenty substeps
+/// of 2.5 ms in Box2D, in single precision: the state's entries carry its rounding errors of about
+/// 1e-7.
 class GripperPusher {
  public:
   static constexpr const char* name = "gripper_pusher";  ///< of the task
@@ -32,8 +33,8 @@ class GripperPusher {
   static constexpr int Nu = 4;
   static constexpr int steps = 100;
   static constexpr int conditions = 4;
-  static constexpr double dt = 0.05;        ///< control period, s
-  static constexpr double substep = 0.005;  ///< s
+  static constexpr double dt = 0.05;         ///< control period, s
+  static constexpr double substep = 0.0025;  ///< s
 
   static constexpr double link_length = 0.4;     ///< m, three links
   static constexpr double link_mass = 0.25;      ///< kg, rods

@@ -32,7 +32,7 @@ struct Task {
   std::function<AnySystem()> system;
   std::function<AnyCost(int condition)> cost;
   std::function<LinearGaussianPolicy<>(int condition)> initial_policy;
-  /// Distance of sample i's rollout from the goal, m.
+  /// Distance of sample i's rollout from the goal, in the unit that distance_text names.
   std::function<double(const Rollouts<>&, int condition, int i)> distance;
   /// Whether sample i's rollout solves the task.
   std::function<bool(const Rollouts<>&, int condition, int i)> success;

@@ -125,7 +125,7 @@ struct Door::World {
 Vector<2> Door::base(int condition) {
   require(condition >= 0 && condition < conditions, "door has conditions 0 to {}, not {}",
           conditions - 1, condition);
-  return {0.4 + 0.1 * (condition % 2), 0.1 * (condition / 2)};  // NOLINT: whole numbers
+  return {0.4 + 0.1 * (condition % 2), 0.1 * (condition / 2)};  // NOLINT(bugprone-integer-division)
 }
 
 Vector<Door::Nx> Door::start(int condition) {

@@ -12,6 +12,7 @@
 #include "pilqr/systems/door.hpp"
 #include "pilqr/systems/gripper_pusher.hpp"
 #include "pilqr/systems/hockey.hpp"
+#include "pilqr/train/settings.hpp"
 
 namespace pilqr {
 namespace {
@@ -211,6 +212,27 @@ TYPED_TEST(ContactSystem, UntrainedPoliciesDoNotSucceed) {
       EXPECT_LE(successes, noiseless ? 0 : 2) << "condition " << condition;
     }
   }
+}
+
+TYPED_TEST(ContactSystem, AShortTrainingImprovesIt) {
+  const Task& task = this->task();
+  AnySystem system = task.system();
+  const AnyCost cost = task.cost(0);
+  const Settings settings = default_settings(task, Algorithm::pi2);
+  AnyOptimizer optimizer(settings, task.initial_policy(0));
+  double first = 0.0;
+  double last = 0.0;
+  for (int iteration = 0; iteration < 9; ++iteration) {
+    const auto batch =
+        sample(system, cost, optimizer.policy(),
+               {.samples = 20, .seed = 1, .iteration = iteration, .noise = settings.noise});
+    ASSERT_TRUE(batch.ok()) << batch.failure.message();
+    last = batch.rollouts.total_cost().mean();
+    if (iteration == 0) first = last;
+    const UpdateReport report = optimizer.update(batch.rollouts, cost, RandomStream({}));
+    ASSERT_TRUE(report.ok()) << report.failure.message();
+  }
+  EXPECT_LT(last, 0.9 * first);
 }
 
 }  // namespace

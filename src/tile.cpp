@@ -35,7 +35,8 @@ const Kernels* choose() {
     if (wanted != nullptr && std::strcmp(wanted, names[i]) == 0) return fastest;
   }
   if (wanted != nullptr && wanted[0] != '\0') {
-    std::fprintf(stderr, "pilqr: PILQR_TILES is %s, which is none of those that run here\n", wanted);
+    std::fprintf(stderr, "pilqr: PILQR_TILES is %s, which is none of those that run here\n",
+                 wanted);
   }
   return fastest;
 }

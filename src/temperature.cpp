@@ -34,17 +34,13 @@ double effective_samples(const ConstVectorRef& weights) {
 
 namespace {
 
-/// The costs of one step, shifted to a minimum of 0, and room for their weights.
+/// The costs of one step; with their minimum as offset they begin at 0.
 struct Costs {
-  Eigen::ArrayXd shifted;
-  Eigen::ArrayXd weights;
-  double range = 0.0;
+  const ConstVectorRef& S;
+  double offset, range;
 
-  explicit Costs(Eigen::Index samples) : shifted(samples), weights(samples) {}
-  void set(const ConstVectorRef& S) {
-    shifted = S.array() - S.minCoeff();
-    range = shifted.maxCoeff();
-  }
+  explicit Costs(const ConstVectorRef& costs)
+      : S(costs), offset(costs.minCoeff()), range(costs.maxCoeff() - offset) {}
 };
 
 /// KL(w(temperature) || uniform) and its derivative with respect to log temperature,
@@ -53,35 +49,42 @@ struct Divergence {
   double value;
   double slope;
 };
-Divergence divergence(Costs& costs, double temperature) {
+Divergence divergence(const Costs& costs, double temperature) {
   // With x = S / temperature, sum w log(w N) = -(mean of x under w) - log(mean of exp(-x)).
-  const Eigen::ArrayXd& S = costs.shifted;
-  Eigen::ArrayXd& w = costs.weights;
+  constexpr int chunk = 32;
+  Eigen::Array<double, Dynamic, 1, Eigen::ColMajor, chunk, 1> x;
+  Eigen::Array<double, Dynamic, 1, Eigen::ColMajor, chunk, 1> w;
+  const Eigen::Index N = costs.S.size();
   const double inverse = 1.0 / temperature;
   const double widest = costs.range * inverse;
-  double log_mean = 0.0;
-  if (widest > 1.0) {
-    w = (S * -inverse).exp();
-    log_mean = std::log(w.mean());
-  } else {  // expm1 keeps the digits of nearly uniform weights
-    double change = 0.0;
-    for (Eigen::Index i = 0; i < S.size(); ++i) {
-      w(i) = std::expm1(-S(i) * inverse);
-      change += w(i);
+  const bool spread = widest > 1.0;
+  double sum = 0.0;     // of w, less N unless spread
+  double first = 0.0;   // of w x
+  double second = 0.0;  // of w x^2
+  for (Eigen::Index i = 0; i < N; i += chunk) {
+    x = (costs.S.segment(i, std::min<Eigen::Index>(chunk, N - i)).array() - costs.offset) * inverse;
+    if (spread) {
+      w = (-x).exp();
+      sum += w.sum();
+    } else {  // expm1 keeps the digits of nearly uniform weights
+      w = x.unaryExpr([](double value) { return std::expm1(-value); });
+      sum += w.sum();
+      w += 1.0;
     }
-    w += 1.0;
-    log_mean = std::log1p(change / static_cast<double>(S.size()));
+    first += (w * x).sum();
+    second += (w * x.square()).sum();
   }
-  const double sum = w.sum();
-  const double mean = (w * S).sum() * inverse / sum;
-  const double variance =
-      std::max((w * S.square()).sum() * inverse * inverse / sum - mean * mean, 0.0);
+  const auto samples = static_cast<double>(N);
+  const double log_mean = spread ? std::log(sum / samples) : std::log1p(sum / samples);
+  if (!spread) sum += samples;
+  const double mean = first / sum;
+  const double variance = std::max(second / sum - mean * mean, 0.0);
   // For tiny x both nearly cancel, variance / 2 remains.
   return {widest < 1e-6 ? 0.5 * variance : -mean - log_mean, -variance};
 }
 
 /// See optimize_temperature.
-double solve(Costs& costs, const TemperatureOptions& options) {
+double solve(const Costs& costs, const TemperatureOptions& options) {
   const double range = costs.range;
   if (range == 0.0) return std::numeric_limits<double>::max();
   const double floor =
@@ -92,7 +95,8 @@ double solve(Costs& costs, const TemperatureOptions& options) {
   const double target = std::log(options.kl_step);
   double high = std::max(low + 1.0, std::log(range) - 0.5 * target);
   // High temperatures have KL = variance / (2 eta^2).
-  const double variance = (costs.shifted - costs.shifted.mean()).square().mean();
+  const double mean = (costs.S.array() - costs.offset).mean();
+  const double variance = (costs.S.array() - costs.offset - mean).square().mean();
   double s = 0.5 * (std::log(0.5 * variance) - target);
   if (!(s > low && s < high)) s = 0.5 * (low + high);
   constexpr int max_iterations = 200;  // bisection alone needs about 60
@@ -109,29 +113,20 @@ double solve(Costs& costs, const TemperatureOptions& options) {
   return std::exp(s);
 }
 
-void require_costs(const ConstVectorRef& cost_to_go) {
-  require(cost_to_go.size() > 0 && cost_to_go.allFinite(),
-          "pi2: {} costs-to-go, expected at least one and all finite", rows(cost_to_go));
-}
-
 }  // namespace
 
 double optimize_temperature(const ConstVectorRef& cost_to_go, const TemperatureOptions& options) {
   require_valid(options);
-  require_costs(cost_to_go);
-  Costs costs(cost_to_go.size());
-  costs.set(cost_to_go);
-  return solve(costs, options);
+  require(cost_to_go.size() > 0 && cost_to_go.allFinite(),
+          "pi2: {} costs-to-go, expected at least one and all finite", rows(cost_to_go));
+  return solve(Costs(cost_to_go), options);
 }
 
 VectorX optimize_temperatures(const MatrixX& cost_to_go, const TemperatureOptions& options) {
   require_valid(options);
   VectorX temperature(cost_to_go.cols());
-  Costs costs(cost_to_go.rows());
   for (Eigen::Index t = 0; t < cost_to_go.cols(); ++t) {
-    require_costs(cost_to_go.col(t));
-    costs.set(cost_to_go.col(t));
-    temperature(t) = solve(costs, options);
+    temperature(t) = optimize_temperature(cost_to_go.col(t), options);
   }
   return temperature;
 }

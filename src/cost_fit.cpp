@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "pilqr/core/panel.hpp"
 
@@ -24,7 +25,7 @@ bool detail::add_expansion(double share, const ConstVectorRef& y, CostExpansion&
     }
     if (bits == 0) continue;
     for (Eigen::Index j = first; j < end; ++j) {
-      double* h = expansion.hessian.col(j).data();
+      double* h = expansion.hessian.data() + j * ny;
       double* mean = C.col(j).data();
       const double yj = y(j);
       for (Eigen::Index k = 0; k < ny; ++k) {
@@ -46,6 +47,11 @@ bool detail::add_expansion(double share, const ConstVectorRef& y, CostExpansion&
 
 namespace {
 
+/// Whether all entries are finite: 0 x is NaN otherwise. In vectors, unlike allFinite().
+bool all_finite(const Eigen::Map<const VectorX>& x) {
+  return (x * 0.0).sum() == 0.0;
+}
+
 /// The range that replayed states must stay in.
 struct Range {
   VectorX low, high;  // nx
@@ -62,19 +68,23 @@ struct Range {
     const VectorX slack = (0.5 * half_widths * (high - low))
                               .cwiseMax(1e-6 * low.cwiseAbs().cwiseMax(high.cwiseAbs())) +
                           VectorX::Constant(low.size(), 1e-9);
-    low -= slack;
-    high += slack;
+    constexpr double largest = std::numeric_limits<double>::max();
+    low = (low - slack).cwiseMax(-largest);
+    high = (high + slack).cwiseMin(largest);
   }
 
   /// Of N states in the rows of the panel's first columns.
   [[nodiscard]] bool holds(int N, const Panel<>& states) const {
+    int outside = 0;
     for (int j = 0; j < low.size(); ++j) {
+      const double* state = states.at(0, j).data;
+      const double least = low(j);
+      const double most = high(j);
       for (int i = 0; i < N; ++i) {
-        const double value = states(i, j);
-        if (!(value >= low(j) && value <= high(j) && std::isfinite(value))) return false;
+        outside += state[i] >= least && state[i] <= most ? 0 : 1;  // NaN is outside
       }
     }
-    return true;
+    return outside == 0;
   }
 };
 
@@ -99,7 +109,7 @@ PredictedCosts predict_costs(const DynamicsView& dynamics, const CostModelView& 
   require(T == 1 || (dynamics.nx() == nx && dynamics.nu() == nu),
           "replay: rollouts have nx = {}, nu = {}, dynamics {}, {}", nx, nu, dynamics.nx(),
           dynamics.nu());
-  require(rollouts.x.flat().allFinite() && rollouts.xi.flat().allFinite(),
+  require(all_finite(rollouts.x.flat()) && all_finite(rollouts.xi.flat()),
           "replay: states or noise of the rollouts have a NaN or infinite entry");
 
   const Range range(rollouts.x, options.range);

@@ -13,7 +13,9 @@ constexpr double no_stiffness = 1e-9;
 }  // namespace
 
 Arm::Arm(World& world, const ArmOptions& options, const VectorX& q)
-    : floor_(&world.floor()), inertial_damping_(options.rotor / world.substep()) {
+    : floor_(&world.floor()),
+      scale_(world.scale()),
+      inertial_damping_(options.rotor / world.substep()) {
   Pose pose{.position = options.base, .angle = 0.0};
   for (std::size_t j = 0; j < options.links.size(); ++j) {
     const Link& link = options.links[j];
@@ -22,8 +24,8 @@ Arm::Arm(World& world, const ArmOptions& options, const VectorX& q)
     b2Body& previous = j == 0 ? world.floor() : *links_.back();
     b2WeldJointDef joint;
     joint.Initialize(&previous, &body, body.GetPosition());
-    joint.stiffness = static_cast<float>(no_stiffness * scale * scale);
-    joint.damping = static_cast<float>((inertial_damping_ + options.damping) * scale * scale);
+    joint.stiffness = static_cast<float>(no_stiffness * scale_ * scale_);
+    joint.damping = static_cast<float>((inertial_damping_ + options.damping) * scale_ * scale_);
     joint.collideConnected = true;  // with walls of the floor's body
     body.GetWorld()->CreateJoint(&joint);
     links_.push_back(&body);
@@ -37,7 +39,7 @@ void Arm::drive(const ConstVectorRef& torque) {
     const double dq =
         static_cast<double>(link(j).GetAngularVelocity() - before(j).GetAngularVelocity());
     const double at_joint = torque(j) + inertial_damping_ * dq;
-    link(j).ApplyTorque(static_cast<float>((at_joint - after) * scale * scale), true);
+    link(j).ApplyTorque(static_cast<float>((at_joint - after) * scale_ * scale_), true);
     after = at_joint;
   }
 }

@@ -50,6 +50,7 @@ class Arm {
 
   b2Body* floor_;
   std::vector<b2Body*> links_;
+  double scale_;             // of the world
   double inertial_damping_;  // a / h, N m s/rad
 };
 

@@ -93,12 +93,12 @@ struct Door::World {
         door(world, door_options(), Vector<1>(0.0)) {
     constexpr int arm_group = -1;
     for (const contact::Rectangle& part : hook_parts()) {
-      contact::add_box(arm.link(Nu - 1), part, {.friction = friction, .group = arm_group});
+      world.add_box(arm.link(Nu - 1), part, {.friction = friction, .group = arm_group});
     }
-    contact::add_box(door.link(0), door_panel(), {.friction = friction});
-    contact::add_circle(door.link(0), handle_point(), handle_radius, {.friction = friction});
+    world.add_box(door.link(0), door_panel(), {.friction = friction});
+    world.add_circle(door.link(0), handle_point(), handle_radius, {.friction = friction});
     for (const contact::Rectangle& part : frame_parts()) {
-      contact::add_box(world.floor(), part, {.friction = friction});
+      world.add_box(world.floor(), part, {.friction = friction});
     }
   }
 
@@ -110,9 +110,9 @@ struct Door::World {
   void observe(Vector<Nx>& x) const {
     arm.read(x.head<Nu>(), x.segment<Nu>(Nu));
     const b2Body& hook = arm.link(Nu - 1);
-    x.segment<2>(6) = contact::position(hook, hook_point());
-    x.segment<2>(first_relative) = x.segment<2>(6) - contact::position(door.link(0), grip_point());
-    x.segment<2>(10) = contact::velocity(hook, hook_point());
+    x.segment<2>(6) = world.position(hook, hook_point());
+    x.segment<2>(first_relative) = x.segment<2>(6) - world.position(door.link(0), grip_point());
+    x.segment<2>(10) = world.velocity(hook, hook_point());
     x(hinge_angle) = -static_cast<double>(door.link(0).GetAngle());
     x(hinge_angle + 1) = -static_cast<double>(door.link(0).GetAngularVelocity());
   }

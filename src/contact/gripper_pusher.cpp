@@ -81,12 +81,12 @@ struct GripperPusher::World {
         arm(world, arm_options(), start_angles()) {
     constexpr int arm_group = -1;
     for (const contact::Rectangle& part : gripper_parts()) {
-      contact::add_box(arm.link(Nu - 1), part, {.friction = grip_friction, .group = arm_group});
+      world.add_box(arm.link(Nu - 1), part, {.friction = grip_friction, .group = arm_group});
     }
     const double w = box_width;
     box = &world.add_body({.position = condition_at(condition).box},
                           {.mass = box_mass, .about_center = box_mass * w * w / 6.0});
-    contact::add_box(*box, {.width = w, .height = w}, {.friction = grip_friction});
+    world.add_box(*box, {.width = w, .height = w}, {.friction = grip_friction});
     world.add_sliding_friction(*box, box_friction, contact::mean_radius_of_square * w);
   }
 
@@ -99,12 +99,12 @@ struct GripperPusher::World {
     arm.read(x.head<Nu>(), x.segment<Nu>(Nu));
     const b2Body& gripper = arm.link(Nu - 1);
     const Vector<2> centre(gripper_centre, 0.0);
-    x.segment<2>(first_gripper) = contact::position(gripper, centre);
-    x.segment<2>(first_box) = contact::position(*box);
+    x.segment<2>(first_gripper) = world.position(gripper, centre);
+    x.segment<2>(first_box) = world.position(*box);
     x(first_box + 2) = static_cast<double>(box->GetAngle());
     x.segment<2>(first_relative) = x.segment<2>(first_box) - goal;
-    x.segment<2>(15) = contact::velocity(gripper, centre);
-    x.segment<2>(17) = contact::velocity(*box);
+    x.segment<2>(15) = world.velocity(gripper, centre);
+    x.segment<2>(17) = world.velocity(*box);
     x(19) = static_cast<double>(box->GetAngularVelocity());
   }
 

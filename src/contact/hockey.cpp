@@ -78,14 +78,14 @@ std::array<contact::Rectangle, 3> goal_walls(const Vector<2>& centre) {
 struct Hockey::World {
   explicit World(int condition)
       : goal_centre(goal(condition)), world(substep), arm(world, arm_options(), start_angles()) {
-    contact::add_box(arm.link(Nu - 1), blade(), {.friction = friction});
+    world.add_box(arm.link(Nu - 1), blade(), {.friction = friction});
     for (const contact::Rectangle& wall : goal_walls(goal_centre)) {
-      contact::add_box(world.floor(), wall, {.friction = friction});
+      world.add_box(world.floor(), wall, {.friction = friction});
     }
     const double r = puck_radius;
     puck = &world.add_body({.position = puck_start(condition)},
                            {.mass = puck_mass, .about_center = 0.5 * puck_mass * r * r});
-    contact::add_circle(*puck, Vector<2>::Zero(), r, {.friction = friction});
+    world.add_circle(*puck, Vector<2>::Zero(), r, {.friction = friction});
     world.add_sliding_friction(*puck, ice_friction, contact::mean_radius_of_disc * r);
   }
 
@@ -98,11 +98,11 @@ struct Hockey::World {
     arm.read(x.head<Nu>(), x.segment<Nu>(Nu));
     const b2Body& stick = arm.link(Nu - 1);
     const Vector<2> tip(stick_length, 0.0);
-    x.segment<2>(first_blade) = contact::position(stick, tip);
-    x.segment<2>(first_puck) = contact::position(*puck);
+    x.segment<2>(first_blade) = world.position(stick, tip);
+    x.segment<2>(first_puck) = world.position(*puck);
     x.segment<2>(first_relative) = x.segment<2>(first_puck) - goal_centre;
-    x.segment<2>(12) = contact::velocity(stick, tip);
-    x.segment<2>(14) = contact::velocity(*puck);
+    x.segment<2>(12) = world.velocity(stick, tip);
+    x.segment<2>(14) = world.velocity(*puck);
   }
 
   Vector<2> goal_centre;

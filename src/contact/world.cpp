@@ -35,7 +35,8 @@ void add_shape(b2Body& body, const b2Shape& shape, const Surface& surface) {
 
 }  // namespace
 
-World::World(double substep) : world_(b2Vec2(0.0F, 0.0F)), substep_(substep) {
+World::World(double substep, double scale)
+    : world_(b2Vec2(0.0F, 0.0F)), substep_(substep), scale_(scale) {
   static const bool filled = [] {
     fill_contact_table();
     return true;
@@ -57,7 +58,7 @@ b2Body& World::add_body(const Pose& pose, const Inertia& inertia) {
   b2MassData mass;
   mass.mass = static_cast<float>(inertia.mass);
   mass.center = to_world(inertia.center);
-  mass.I = static_cast<float>(about_origin * scale * scale);
+  mass.I = static_cast<float>(about_origin * scale_ * scale_);
   body->SetMassData(&mass);
   return *body;
 }
@@ -66,8 +67,8 @@ void World::add_sliding_friction(b2Body& body, double friction, double radius) {
   const double force = friction * static_cast<double>(body.GetMass()) * gravity;
   b2FrictionJointDef definition;
   definition.Initialize(floor_, &body, body.GetWorldCenter());
-  definition.maxForce = static_cast<float>(force * scale);
-  definition.maxTorque = static_cast<float>(force * radius * scale * scale);
+  definition.maxForce = static_cast<float>(force * scale_);
+  definition.maxTorque = static_cast<float>(force * radius * scale_ * scale_);
   definition.collideConnected = true;  // the floor's body also carries walls
   world_.CreateJoint(&definition);
 }
@@ -76,33 +77,34 @@ void World::step() {
   world_.Step(static_cast<float>(substep_), velocity_iterations, position_iterations);
 }
 
-void add_box(b2Body& body, const Rectangle& box, const Surface& surface) {
+void World::add_box(b2Body& body, const Rectangle& box, const Surface& surface) const {
   b2PolygonShape shape;
-  shape.SetAsBox(static_cast<float>(0.5 * box.width * scale),
-                 static_cast<float>(0.5 * box.height * scale), to_world(box.center), 0.0F);
+  shape.SetAsBox(static_cast<float>(0.5 * box.width * scale_),
+                 static_cast<float>(0.5 * box.height * scale_), to_world(box.center), 0.0F);
   add_shape(body, shape, surface);
 }
 
-void add_circle(b2Body& body, const Vector<2>& center, double radius, const Surface& surface) {
+void World::add_circle(b2Body& body, const Vector<2>& center, double radius,
+                       const Surface& surface) const {
   b2CircleShape shape;
   shape.m_p = to_world(center);
-  shape.m_radius = static_cast<float>(radius * scale);
+  shape.m_radius = static_cast<float>(radius * scale_);
   add_shape(body, shape, surface);
 }
 
-b2Vec2 to_world(const Vector<2>& v) {
-  return {static_cast<float>(v(0) * scale), static_cast<float>(v(1) * scale)};
+b2Vec2 World::to_world(const Vector<2>& v) const {
+  return {static_cast<float>(v(0) * scale_), static_cast<float>(v(1) * scale_)};
 }
 
-Vector<2> to_si(const b2Vec2& v) {
-  return Vector<2>(static_cast<double>(v.x), static_cast<double>(v.y)) / scale;
+Vector<2> World::to_si(const b2Vec2& v) const {
+  return Vector<2>(static_cast<double>(v.x), static_cast<double>(v.y)) / scale_;
 }
 
-Vector<2> position(const b2Body& body, const Vector<2>& point) {
+Vector<2> World::position(const b2Body& body, const Vector<2>& point) const {
   return to_si(body.GetWorldPoint(to_world(point)));
 }
 
-Vector<2> velocity(const b2Body& body, const Vector<2>& point) {
+Vector<2> World::velocity(const b2Body& body, const Vector<2>& point) const {
   return to_si(body.GetLinearVelocityFromLocalPoint(to_world(point)));
 }
 

@@ -8,10 +8,10 @@
 
 namespace pilqr::contact {
 
-/// Box2D lengths per metre. Box2D keeps shapes apart by a skin of 0.01 and tolerates a penetration
-/// of 0.005 of its lengths: here 1 mm and 0.5 mm. The skin stays around rectangles: it catches
-/// impacts before the shapes overlap.
-inline constexpr double scale = 10.0;
+/// Box2D lengths per metre, where a world says nothing else. Box2D keeps shapes apart by a skin of
+/// 0.01 and tolerates a penetration of 0.005 of its lengths: here 1 mm and 0.5 mm. The skin stays
+/// around rectangles: it catches impacts before the shapes overlap.
+inline constexpr double usual_scale = 10.0;
 
 /// Gravity that presses bodies on the floor, m/s^2.
 inline constexpr double gravity = 9.81;
@@ -55,8 +55,9 @@ class World {
   static constexpr int velocity_iterations = 60;
   static constexpr int position_iterations = 15;
 
-  /// @param substep s.
-  explicit World(double substep);
+  /// @param substep s. @param scale Box2D lengths per metre: a larger one makes the skin and the
+  /// tolerated penetration smaller.
+  explicit World(double substep, double scale = usual_scale);
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
@@ -68,27 +69,30 @@ class World {
   /// its centre of mass. It brakes by `friction` g until the body rests, and a spin by the torque
   /// `friction` m g `radius`; the two do not weaken each other as they would under a real plate.
   void add_sliding_friction(b2Body& body, double friction, double radius);
+  /// Adds a rectangle with a skin to a body.
+  void add_box(b2Body& body, const Rectangle& box, const Surface& surface) const;
+  /// Adds a circle of a radius (m) to a body.
+  void add_circle(b2Body& body, const Vector<2>& center, double radius,
+                  const Surface& surface) const;
   /// One substep.
   void step();
+
+  /// Place and velocity of a point of the body's frame (m), in the world (m, m/s).
+  [[nodiscard]] Vector<2> position(const b2Body& body,
+                                   const Vector<2>& point = Vector<2>::Zero()) const;
+  [[nodiscard]] Vector<2> velocity(const b2Body& body,
+                                   const Vector<2>& point = Vector<2>::Zero()) const;
+  /// Metres to Box2D lengths and back; velocities likewise.
+  [[nodiscard]] b2Vec2 to_world(const Vector<2>& v) const;
+  [[nodiscard]] Vector<2> to_si(const b2Vec2& v) const;
   [[nodiscard]] double substep() const { return substep_; }
+  [[nodiscard]] double scale() const { return scale_; }
 
  private:
   b2World world_;
   double substep_;
+  double scale_;
   b2Body* floor_;
 };
-
-/// Adds a rectangle with a skin of 1 mm to a body.
-void add_box(b2Body& body, const Rectangle& box, const Surface& surface);
-/// Adds a circle of a radius (m) to a body.
-void add_circle(b2Body& body, const Vector<2>& center, double radius, const Surface& surface);
-
-/// Metres to Box2D lengths and back; velocities likewise.
-b2Vec2 to_world(const Vector<2>& v);
-Vector<2> to_si(const b2Vec2& v);
-
-/// Place and velocity of a point of the body's frame (m), in the world (m, m/s).
-Vector<2> position(const b2Body& body, const Vector<2>& point = Vector<2>::Zero());
-Vector<2> velocity(const b2Body& body, const Vector<2>& point = Vector<2>::Zero());
 
 }  // namespace pilqr::contact

@@ -67,8 +67,9 @@ VectorX solution(const VectorX& q, const VectorX& torque, double duration) {
 }
 
 /// The same by the arm with a substep of its own.
-VectorX simulation(const VectorX& q, const VectorX& torque, double duration, double substep) {
-  contact::World world(substep);
+VectorX simulation(const VectorX& q, const VectorX& torque, double duration, double substep,
+                   double scale = contact::usual_scale) {
+  contact::World world(substep, scale);
   contact::Arm arm(world, options(), q);
   contact::drive_for(duration, world, arm, torque);
   VectorX s(2 * q.size());
@@ -87,7 +88,7 @@ TEST(ContactArm, StartsInItsPose) {
   EXPECT_TRUE(dq.isZero(0.0));
   const MatrixX points = contact::chain_points({0.3, -0.2}, {0.4, 0.3, 0.1}, q);
   for (int j = 0; j < 3; ++j) {
-    EXPECT_LT((contact::position(arm.link(j)) - points.col(j)).norm(), 1e-6);
+    EXPECT_LT((world.position(arm.link(j)) - points.col(j)).norm(), 1e-6);
   }
 }
 
@@ -123,6 +124,21 @@ TEST(ContactArm, ConvergesToTheEulerLagrangeEquation) {
   EXPECT_NEAR(ratio, 2.0, 0.3);
 }
 
+TEST(ContactArm, MovesAlikeInWorldsOfEveryScale) {
+  // Forces, torques and inertias carry powers of the scale: one too many would be a factor of 10.
+  Random random(74);
+  for (int sample = 0; sample < 6; ++sample) {
+    const VectorX q = 2.0 * random.vector(3);
+    const VectorX torque = random.vector(3);
+    const VectorX expected = simulation(q, torque, 0.3, h);
+    for (const double scale : {20.0, 100.0}) {
+      EXPECT_LT((simulation(q, torque, 0.3, h, scale) - expected).norm(),
+                0.01 * expected.tail(3).norm())
+          << "scale " << scale << ", q " << q.transpose();
+    }
+  }
+}
+
 TEST(ContactArm, JointsHoldTogether) {
   contact::World world(h);
   contact::Arm arm(world, options(), Vector<3>(0.1, 0.2, 0.3));
@@ -134,56 +150,63 @@ TEST(ContactArm, JointsHoldTogether) {
     arm.read(q, dq);
     const MatrixX points = contact::chain_points({0.3, -0.2}, {0.4, 0.3, 0.1}, q);
     for (int j = 0; j < 3; ++j) {
-      EXPECT_LT((contact::position(arm.link(j)) - points.col(j)).norm(), 2e-3) << "step " << t;
+      EXPECT_LT((world.position(arm.link(j)) - points.col(j)).norm(), 2e-3) << "step " << t;
     }
   }
 }
 
 TEST(ContactArm, PressesWithItsTorqueAtRest) {
   // A torque against a wall: the rotor rests and takes no part of it. The lever is 0.4 m.
-  contact::World world(h);
-  contact::ArmOptions one{.links = {contact::rod(0.3, 0.4)}, .rotor = 0.04, .damping = 0.5};
-  contact::Arm arm(world, one, Vector<1>(0.0));
-  contact::add_circle(arm.link(0), {0.4, 0.0}, 0.02, {.friction = 0.0});
-  contact::add_box(world.floor(), {.center = {0.4, 0.07}, .width = 0.1, .height = 0.1}, {});
-  contact::drive_for(1.0, world, arm, Vector<1>(1.2));
-  const b2ContactEdge* edge = arm.link(0).GetContactList();
-  ASSERT_NE(edge, nullptr);
-  ASSERT_TRUE(edge->contact->IsTouching());
-  const double impulse = static_cast<double>(edge->contact->GetManifold()->points[0].normalImpulse);
-  // An impulse of Box2D is in kg lengths / s.
-  EXPECT_NEAR(impulse / (h * contact::scale), 1.2 / 0.4, 0.03);
+  for (const double scale : {contact::usual_scale, 100.0}) {
+    contact::World world(h, scale);
+    contact::ArmOptions one{.links = {contact::rod(0.3, 0.4)}, .rotor = 0.04, .damping = 0.5};
+    contact::Arm arm(world, one, Vector<1>(0.0));
+    world.add_circle(arm.link(0), {0.4, 0.0}, 0.02, {.friction = 0.0});
+    world.add_box(world.floor(), {.center = {0.4, 0.07}, .width = 0.1, .height = 0.1}, {});
+    contact::drive_for(1.0, world, arm, Vector<1>(1.2));
+    const b2ContactEdge* edge = arm.link(0).GetContactList();
+    ASSERT_NE(edge, nullptr);
+    ASSERT_TRUE(edge->contact->IsTouching());
+    const double impulse =
+        static_cast<double>(edge->contact->GetManifold()->points[0].normalImpulse);
+    // An impulse of Box2D is in kg lengths / s.
+    EXPECT_NEAR(impulse / (h * world.scale()), 1.2 / 0.4, 0.03);
+  }
 }
 
 TEST(SlidingFriction, StopsABoxWhereTheFormulaSays) {
   // v^2 / (2 mu g) after v / (mu g); the substeps take v h / 2 off the distance.
   constexpr double mu = 0.3;
   constexpr double v = 1.2;
-  contact::World world(h);
-  b2Body& box = world.add_body({}, {.mass = 0.2, .about_center = 1e-3});
-  contact::add_box(box, {.width = 0.1, .height = 0.1}, {});
-  world.add_sliding_friction(box, mu, 0.04);
-  box.SetLinearVelocity(contact::to_world({v, 0.0}));
-  double time = 0.0;
-  for (; contact::velocity(box).norm() > 1e-6 && time < 2.0; time += h) world.step();
-  EXPECT_NEAR(time, v / (mu * contact::gravity), h);
-  EXPECT_NEAR(contact::position(box)(0), v * v / (2.0 * mu * contact::gravity) - 0.5 * v * h, 1e-3);
-  EXPECT_NEAR(contact::position(box)(1), 0.0, 1e-6);
-  const Vector<2> rest = contact::position(box);
-  for (int i = 0; i < 100; ++i) world.step();
-  EXPECT_EQ(contact::position(box), rest);
+  for (const double scale : {contact::usual_scale, 100.0}) {
+    contact::World world(h, scale);
+    b2Body& box = world.add_body({}, {.mass = 0.2, .about_center = 1e-3});
+    world.add_box(box, {.width = 0.1, .height = 0.1}, {});
+    world.add_sliding_friction(box, mu, 0.04);
+    box.SetLinearVelocity(world.to_world({v, 0.0}));
+    double time = 0.0;
+    for (; world.velocity(box).norm() > 1e-6 && time < 2.0; time += h) world.step();
+    EXPECT_NEAR(time, v / (mu * contact::gravity), h);
+    EXPECT_NEAR(world.position(box)(0), v * v / (2.0 * mu * contact::gravity) - 0.5 * v * h, 1e-3);
+    EXPECT_NEAR(world.position(box)(1), 0.0, 1e-6);
+    const Vector<2> rest = world.position(box);
+    for (int i = 0; i < 100; ++i) world.step();
+    EXPECT_EQ(world.position(box), rest);
+  }
 }
 
 TEST(SlidingFriction, StopsASpin) {
   // w I / (mu m g r).
-  contact::World world(h);
-  b2Body& box = world.add_body({}, {.mass = 0.2, .about_center = 1e-3});
-  world.add_sliding_friction(box, 0.3, 0.04);
-  box.SetAngularVelocity(5.0F);
-  double time = 0.0;
-  for (; std::abs(box.GetAngularVelocity()) > 1e-6F && time < 2.0; time += h) world.step();
-  EXPECT_NEAR(time, 5.0 * 1e-3 / (0.3 * 0.2 * contact::gravity * 0.04), 1.5 * h);
-  EXPECT_LT(contact::position(box).norm(), 1e-6);
+  for (const double scale : {contact::usual_scale, 100.0}) {
+    contact::World world(h, scale);
+    b2Body& box = world.add_body({}, {.mass = 0.2, .about_center = 1e-3});
+    world.add_sliding_friction(box, 0.3, 0.04);
+    box.SetAngularVelocity(5.0F);
+    double time = 0.0;
+    for (; std::abs(box.GetAngularVelocity()) > 1e-6F && time < 2.0; time += h) world.step();
+    EXPECT_NEAR(time, 5.0 * 1e-3 / (0.3 * 0.2 * contact::gravity * 0.04), 1.5 * h);
+    EXPECT_LT(world.position(box).norm(), 1e-6);
+  }
 }
 
 TEST(SlidingFriction, MeanRadiusOfASquare) {

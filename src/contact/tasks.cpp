@@ -4,6 +4,7 @@
 #include "pilqr/systems/door.hpp"
 #include "pilqr/systems/gripper_pusher.hpp"
 #include "pilqr/systems/hockey.hpp"
+#include "pilqr/systems/plug.hpp"
 
 namespace pilqr {
 
@@ -69,10 +70,24 @@ Task hockey() {
   return task;
 }
 
+Task plug() {
+  using systems::Plug;
+  Task task = task_of<Plug>("an arm inserts a plug into a socket with a few millimetres of play");
+  task.noise = {.width = 5.0};
+  task.distance_text = "depth short of full insertion at the last step, m";
+  task.distance = [](const Rollouts<>& r, int, int i) {
+    return std::max(0.0, Plug::depth - Plug::insertion(r.x[r.steps() - 1].col(i)));
+  };
+  task.success = [](const Rollouts<>& r, int, int i) {
+    return Plug::insertion(r.x[r.steps() - 1].col(i)) > Plug::success_depth;
+  };
+  return task;
+}
+
 }  // namespace
 
 std::vector<Task> contact_tasks() {
-  return {gripper_pusher(), door(), hockey()};
+  return {gripper_pusher(), door(), hockey(), plug()};
 }
 
 }  // namespace pilqr

@@ -1,0 +1,151 @@
+/// The neighbours' scatter against sums written out, and what it does for a regression.
+
+#include "pilqr/fit/neighbour_prior.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "fit/fit_checks.hpp"
+#include "pilqr/fit/dynamics_fit.hpp"
+
+namespace pilqr {
+namespace {
+
+using test::Random;
+
+constexpr int nx = 3;
+constexpr int nu = 2;
+constexpr int D = 2 * nx + nu;
+
+static_assert(RegressionPrior<NeighbourPrior>);
+
+/// Rollouts of unrelated numbers.
+Rollouts<> scrambled(int T, int N, std::uint64_t seed) {
+  Random random(seed);
+  Rollouts<> r(T, N, nx, nu);
+  for (int t = 0; t < T; ++t) {
+    r.x[t] = random.matrix(nx, N);
+    r.u[t] = random.matrix(nu, N);
+  }
+  return r;
+}
+
+MatrixX points(const Rollouts<>& r, int t) {
+  MatrixX z(D, r.samples());
+  z << r.x[t], r.u[t], r.x[t + 1];
+  return z;
+}
+
+MatrixX scatter(const MatrixX& z) {
+  MatrixX sum = MatrixX::Zero(z.rows(), z.rows());
+  for (Eigen::Index i = 0; i < z.cols(); ++i) {
+    const VectorX d = z.col(i) - z.rowwise().mean();
+    sum += d * d.transpose();
+  }
+  return sum;
+}
+
+TEST(NeighbourPrior, IsTheDecayingSumOfTheOtherStepsScatters) {
+  for (const int N : {1, 4, 9}) {
+    const int T = 12;
+    const auto r = scrambled(T, N, 3);
+    const NeighbourPrior prior(r, {.points_per_input = 6.0});
+    ASSERT_TRUE(prior.failure().ok());
+    const double steps = 6.0 * (nx + nu) / N;
+    EXPECT_NEAR((1.0 + prior.decay()) / (1.0 - prior.decay()), steps, 1e-12 * steps);
+    for (int t = 0; t + 1 < T; ++t) {
+      MatrixX Phi = MatrixX::Zero(D, D);
+      double n0 = 0.0;
+      for (int s = 0; s + 1 < T; ++s) {
+        if (s == t) continue;
+        const double weight = std::pow(prior.decay(), std::abs(s - t));
+        Phi += weight * scatter(points(r, s));
+        n0 += weight * N;
+      }
+      const NormalInverseWishart& at = prior.at(t, points(r, t));
+      EXPECT_LT((at.Phi - Phi).norm(), 1e-12 * (1.0 + Phi.norm())) << t;
+      EXPECT_EQ(at.Phi, at.Phi.transpose());
+      EXPECT_NEAR(at.n0, n0, 1e-12 * n0);
+      EXPECT_EQ(at.m, 0.0);
+    }
+  }
+}
+
+TEST(NeighbourPrior, EnoughSamplesOrNoWishNeedNone) {
+  const auto r = scrambled(5, 30, 4);
+  EXPECT_EQ(NeighbourPrior(r, {.points_per_input = 6.0}).decay(), 0.0) << "30 = 6 x 5";
+  EXPECT_GT(NeighbourPrior(r, {.points_per_input = 6.1}).decay(), 0.0);
+  EXPECT_EQ(NeighbourPrior(r, {.points_per_input = 0.0}).decay(), 0.0);
+}
+
+TEST(NeighbourPrior, ShortHorizons) {
+  EXPECT_TRUE(NeighbourPrior(scrambled(1, 3, 5), {}).failure().ok());
+  const auto r = scrambled(2, 3, 5);
+  const NeighbourPrior alone(r, {});
+  EXPECT_EQ(alone.at(0, points(r, 0)).n0, 0.0);
+  EXPECT_EQ(alone.at(0, points(r, 0)).Phi.norm(), 0.0);
+}
+
+// Dynamics that do not change in time, fewer samples than nx + nu: alone a step's regression
+// reproduces its own samples and nothing else, with its neighbours it finds the dynamics.
+TEST(NeighbourPrior, SharedDynamicsAreFoundFromFewerSamplesThanUnknowns) {
+  Random random(6);
+  const int T = 40;
+  const int N = 3;
+  LinearGaussianDynamics<> truth(T, nx, nu);
+  QuadraticCost<> cost(T, nx, nu);
+  const MatrixX F = 0.3 * random.matrix(nx, nx + nu);
+  const VectorX f = random.vector(nx);
+  for (int t = 0; t < T; ++t) {
+    cost.C[t].setZero();
+    cost.c[t].setZero();
+    if (t + 1 == T) break;
+    truth.F[t] = F;
+    truth.f[t] = f;
+    truth.W[t].setZero();
+  }
+  const auto r =
+      test::simulate(truth, cost, random.policy<Dynamic, Dynamic>(T, nx, nu, 0.1), N, random);
+  const auto error = [&](const auto& prior) {
+    const auto fit = fit_dynamics(r, {.ridge = 1e-12}, prior);
+    EXPECT_TRUE(fit.ok());
+    double largest = 0.0;
+    for (int t = 0; t + 1 < T; ++t) {
+      largest = std::max(largest, (fit.dynamics.F[t] - F).norm());
+    }
+    return largest;
+  };
+  EXPECT_GT(error(NoPrior{}), 0.1);
+  EXPECT_LT(error(NeighbourPrior(r, {})), 1e-6);
+}
+
+// Without noise and with the same data at every step, neighbours change nothing but the weight of
+// the ridge.
+TEST(NeighbourPrior, EqualStepsAgree) {
+  const MatrixX states = Random(7).matrix(nx, 4);
+  auto r = scrambled(10, 4, 7);
+  for (int t = 0; t < 10; ++t) {
+    r.x[t] = states;
+    r.u[t] = r.u[0];
+  }
+  const auto alone = fit_dynamics(r, {.ridge = 1e-9});
+  const auto shared = fit_dynamics(r, {.ridge = 1e-9}, NeighbourPrior(r, {}));
+  ASSERT_TRUE(alone.ok() && shared.ok());
+  EXPECT_LT((alone.dynamics.F.flat() - shared.dynamics.F.flat()).norm(), 1e-6);
+  EXPECT_LT((alone.dynamics.f.flat() - shared.dynamics.f.flat()).norm(), 1e-6);
+}
+
+TEST(NeighbourPrior, DataThatAreNotFiniteAreNamed) {
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), 1e200}) {
+    auto r = scrambled(8, 3, 8);
+    r.u[5](1, 2) = bad;
+    const Failure failure = NeighbourPrior(r, {}).failure();
+    EXPECT_EQ(failure.kind, FailureKind::singular_fit);
+    EXPECT_EQ(failure.step, 5);
+  }
+  EXPECT_THROW(NeighbourPrior(scrambled(3, 3, 1), {.points_per_input = -1.0}), InvalidArgument);
+}
+
+}  // namespace
+}  // namespace pilqr

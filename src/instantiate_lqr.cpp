@@ -13,6 +13,6 @@ template SweepStatus backward_max_entropy(const LinearGaussianDynamics<>&, const
 template LqrFlmResult<> lqr_flm_update(const LinearGaussianDynamics<>&, const QuadraticCost<>&,
                                        const LinearGaussianPolicy<>&, const InitialState<>&,
                                        const VectorX&, const LqrFlmOptions&, double,
-                                       LqrFlmWorkspace<>&);
+                                       LqrFlmWorkspace<>&, const VectorX&);
 
 }  // namespace pilqr

@@ -196,5 +196,23 @@ TEST(StepDual, SolvesTheScalarProblemOnAGrid) {
   }
 }
 
+TEST(StepDual, ARaisedDualIsTheRootOrWhatItIsRaisedTo) {
+  Random random(9);
+  for (const bool convex : {true, false}) {
+    StepKl<> kl{.lambda = random.vector(3), .m = random.vector(3).cwiseAbs()};
+    if (convex) kl.lambda = kl.lambda.cwiseAbs();
+    const DualRoot root = solve_step_dual(kl, 0.3, 1e-8);
+    EXPECT_EQ(raise_dual(kl, root, 0.0).dual, root.dual);
+    EXPECT_EQ(raise_dual(kl, root, root.dual).kl, root.kl);
+    const double least = 3.0 * root.dual;
+    const DualRoot raised = raise_dual(kl, root, least);
+    EXPECT_EQ(raised.dual, least);
+    EXPECT_NEAR(raised.excess, least - kl.lower_bound(), 1e-12 * least);
+    EXPECT_NEAR(raised.kl, static_cast<double>(exact_kl(kl, least - kl.lower_bound())), 1e-12);
+    EXPECT_LT(raised.kl, root.kl);
+    EXPECT_FALSE(raised.active);
+  }
+}
+
 }  // namespace
 }  // namespace pilqr

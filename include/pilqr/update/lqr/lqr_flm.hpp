@@ -87,7 +87,7 @@ LqrFlmResult<Nx, Nu> lqr_flm_per_step(const LinearGaussianDynamics<Nx, Nu>& dyna
                                       const QuadraticCost<Nx, Nu>& cost,
                                       const LinearGaussianPolicy<Nx, Nu>& reference,
                                       const InitialState<Nx>& start, const VectorX& kl_step,
-                                      const LqrFlmOptions& options,
+                                      const LqrFlmOptions& options, const VectorX& least_dual,
                                       LqrFlmWorkspace<Nx, Nu>& workspace) {
   const int T = reference.steps();
   LqrFlmResult<Nx, Nu> result{.policy = {T, reference.nx(), reference.nu()},
@@ -101,7 +101,7 @@ LqrFlmResult<Nx, Nu> lqr_flm_per_step(const LinearGaussianDynamics<Nx, Nu>& dyna
   const auto choose = [&](int t, const StepKl<Nu>& kl) {
     const DualRoot root = solve_step_dual(kl, kl_step(t), options.min_dual, excess);
     excess = root.excess;
-    return root;
+    return least_dual.size() == 0 ? root : raise_dual(kl, root, least_dual(t));
   };
   result.sweeps = 1;
   const SweepStatus status = backward_per_step(dynamics, cost, reference, workspace.states, choose,
@@ -217,16 +217,16 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
 /// @param kl_step allowed divergence at every step, T entries > 0, nats; their sum is the total.
 /// @param initial_dual total only: where the search starts; the last iteration's dual is a good
 /// guess.
+/// @param least_dual per step only: the duals are at least these, T entries >= 0, cost units; where
+/// that takes effect the divergence is smaller than allowed. Empty: no bound.
 ///
 /// Throws InvalidArgument on shapes and options; a numerical failure is reported in the result.
 template <int Nx, int Nu>
-[[nodiscard]] LqrFlmResult<Nx, Nu> lqr_flm_update(const LinearGaussianDynamics<Nx, Nu>& dynamics,
-                                                  const QuadraticCost<Nx, Nu>& cost,
-                                                  const LinearGaussianPolicy<Nx, Nu>& reference,
-                                                  const InitialState<Nx>& start,
-                                                  const VectorX& kl_step,
-                                                  const LqrFlmOptions& options, double initial_dual,
-                                                  LqrFlmWorkspace<Nx, Nu>& workspace) {
+[[nodiscard]] LqrFlmResult<Nx, Nu> lqr_flm_update(
+    const LinearGaussianDynamics<Nx, Nu>& dynamics, const QuadraticCost<Nx, Nu>& cost,
+    const LinearGaussianPolicy<Nx, Nu>& reference, const InitialState<Nx>& start,
+    const VectorX& kl_step, const LqrFlmOptions& options, double initial_dual,
+    LqrFlmWorkspace<Nx, Nu>& workspace, const VectorX& least_dual = {}) {
   require_valid(options);
   require_same_shape(dynamics, reference);
   require_same_shape(cost, reference);
@@ -238,9 +238,16 @@ template <int Nx, int Nu>
   }
   require(std::isfinite(initial_dual) && initial_dual > 0.0, "initial_dual is {}, expected > 0",
           initial_dual);
+  require(rows(least_dual) == 0 || rows(least_dual) == reference.steps(),
+          "least_dual has {} entries, the policy {} steps", rows(least_dual), reference.steps());
+  for (int t = 0; t < rows(least_dual); ++t) {
+    require(std::isfinite(least_dual(t)) && least_dual(t) >= 0.0,
+            "least_dual at step {} is {}, expected >= 0", t, least_dual(t));
+  }
   LqrFlmResult<Nx, Nu> result =
       options.constraint == KlConstraint::per_step
-          ? detail::lqr_flm_per_step(dynamics, cost, reference, start, kl_step, options, workspace)
+          ? detail::lqr_flm_per_step(dynamics, cost, reference, start, kl_step, options, least_dual,
+                                     workspace)
           : detail::lqr_flm_total(dynamics, cost, reference, start, kl_step.sum(), initial_dual,
                                   options, workspace);
   if (result.ok() && !(result.policy.K.all_finite() && result.policy.k.all_finite() &&
@@ -263,7 +270,8 @@ template <int Nx, int Nu>
 extern template LqrFlmResult<> lqr_flm_update(const LinearGaussianDynamics<>&,
                                               const QuadraticCost<>&, const LinearGaussianPolicy<>&,
                                               const InitialState<>&, const VectorX&,
-                                              const LqrFlmOptions&, double, LqrFlmWorkspace<>&);
+                                              const LqrFlmOptions&, double, LqrFlmWorkspace<>&,
+                                              const VectorX&);
 
 /// The same with buffers of its own.
 template <int Nx, int Nu>

@@ -95,7 +95,7 @@ struct DualRoot {
   double dual = 0.0;    ///< eta
   double excess = 0.0;  ///< eta - lower bound; exact where eta and the bound nearly agree
   double kl = 0.0;
-  bool active = true;  ///< false: KL is at most the step for every admissible dual
+  bool active = true;  ///< false: KL stays below the step
   bool ok = true;      ///< false: the inputs hold NaN or infinity
 };
 
@@ -154,6 +154,14 @@ template <int Nu>
     s = next;
   }
   return {bound + excess, excess, value, true, true};
+}
+
+/// The root itself or, if its dual is smaller, what the dual `least` gives: a smaller divergence.
+template <int Nu>
+[[nodiscard]] DualRoot raise_dual(const StepKl<Nu>& kl, const DualRoot& root, double least) {
+  if (!root.ok || !(root.dual < least)) return root;
+  const double excess = least - kl.lower_bound();  // > 0, as that of the root is
+  return {least, excess, kl.at(excess), false, true};
 }
 
 }  // namespace pilqr

@@ -9,6 +9,8 @@ namespace pilqr {
 void require_valid(const TemperatureOptions& o) {
   require(std::isfinite(o.kl_step) && o.kl_step > 0.0, "pi2: kl_step is {}, expected > 0",
           o.kl_step);
+  require(o.kl_share > 0.0 && o.kl_share <= 1.0, "pi2: kl_share is {}, expected in (0, 1]",
+          o.kl_share);
   require(std::isfinite(o.min_temperature) && o.min_temperature >= 0.0,
           "pi2: min_temperature is {}, expected >= 0", o.min_temperature);
 }
@@ -90,9 +92,11 @@ double solve(const Costs& costs, const TemperatureOptions& options) {
   const double floor =
       std::max({options.min_temperature, 1e-12 * range, std::numeric_limits<double>::min() * 1e8});
   double low = std::log(floor);
-  if (divergence(costs, floor).value <= options.kl_step) return floor;
+  const double log_samples = std::log(static_cast<double>(costs.S.size()));
+  const double kl_step = std::min(options.kl_step, options.kl_share * log_samples);
+  if (divergence(costs, floor).value <= kl_step) return floor;
   // KL <= range^2 / (8 eta^2) (variance of a bounded variable), so this is on the other side.
-  const double target = std::log(options.kl_step);
+  const double target = std::log(kl_step);
   double high = std::max(low + 1.0, std::log(range) - 0.5 * target);
   // High temperatures have KL = variance / (2 eta^2).
   const double mean = (costs.S.array() - costs.offset).mean();

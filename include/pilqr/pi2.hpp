@@ -11,7 +11,7 @@ namespace pilqr {
 
 /// Alone, PI2 gains from longer steps and slower cooling than as the second half of PILQR.
 struct Pi2AloneOptions {
-  TemperatureOptions temperature{.kl_step = 1.5};
+  TemperatureOptions temperature{.kl_step = 1.5, .kl_share = 0.5};
   Pi2Options pi2{.covariance_damping = 3.0};
 };
 

@@ -222,5 +222,23 @@ TEST(Temperature, MisuseThrows) {
   EXPECT_THROW((void)optimize_temperature(VectorX(0), {}), InvalidArgument);
 }
 
+// The allowed divergence as a share of log N, its largest value: the smaller bound holds.
+TEST(Temperature, TheShareOfTheLargestDivergence) {
+  for (const int N : {2, 5, 20, 200}) {
+    const VectorX S = Random(12).vector(N);
+    const double log_n = std::log(static_cast<double>(N));
+    const double eta = optimize_temperature(S, {.kl_step = 1e3, .kl_share = 0.25});
+    EXPECT_NEAR(static_cast<double>(divergence(S, eta)), 0.25 * log_n, 1e-10 * log_n) << N;
+    EXPECT_EQ(eta, optimize_temperature(S, {.kl_step = 0.25 * log_n})) << N;
+    EXPECT_EQ(optimize_temperature(S, {.kl_step = 0.1 * log_n, .kl_share = 0.25}),
+              optimize_temperature(S, {.kl_step = 0.1 * log_n}));
+  }
+  const VectorX one = VectorX::Constant(1, 3.0);
+  EXPECT_EQ(optimize_temperature(one, {.kl_share = 0.25}), std::numeric_limits<double>::max());
+  for (const double share : {0.0, -1.0, 1.1, std::nan("")}) {
+    EXPECT_THROW((void)optimize_temperature(one, {.kl_share = share}), InvalidArgument) << share;
+  }
+}
+
 }  // namespace
 }  // namespace pilqr

@@ -8,7 +8,11 @@ namespace pilqr {
 
 /// What bounds the temperature.
 struct TemperatureOptions {
-  double kl_step = 1.0;          ///< allowed KL(weights || uniform), nats
+  double kl_step = 1.0;  ///< allowed KL(weights || uniform), nats
+  /// The same as a share of log N, the divergence of a single heavy weight; the smaller bound
+  /// holds. With it the weights stay spread over about N^(1 - kl_share) samples however few there
+  /// are.
+  double kl_share = 1.0;
   double min_temperature = 0.0;  ///< lower bound, cost units; at least 1e-12 of the costs' range
 };
 
@@ -25,7 +29,8 @@ void path_integral_weights(const ConstVectorRef& cost_to_go, double temperature,
 [[nodiscard]] double effective_samples(const ConstVectorRef& weights);
 
 /// The REPS temperature of one step (REPS; PILQR17 eq. 4): the root eta of
-/// KL(w(eta) || uniform) = kl_step, which minimises eta kl_step + eta log mean_i exp(-S_i/eta). The
+/// KL(w(eta) || uniform) = kl, kl = min(kl_step, kl_share log N), which minimises
+/// eta kl + eta log mean_i exp(-S_i/eta). The
 /// divergence falls monotonically in eta, so the root is bracketed in log eta and found to
 /// rounding; a common offset of S has no effect. If even the smallest temperature keeps the
 /// divergence below kl_step (as for kl_step > log N), the temperature sits at its bound. Costs that

@@ -103,4 +103,33 @@ Pi2Weights detail::pi2_update(MatrixRef k_all, MatrixRef L_all, const SequenceVi
   return result;
 }
 
+Failure detail::carry_over(const RolloutsView& rollouts, const MatrixX& weights,
+                           const PolicyView& policy, MatrixRef k) {
+  const int T = policy.steps();
+  const int N = rollouts.samples();
+  require(rollouts.steps() == T && rollouts.nx() == policy.nx() && rollouts.nu() == policy.nu(),
+          "carry over: rollouts have {} steps, nx = {}, nu = {}, the policy {}, {}, {}",
+          rollouts.steps(), rollouts.nx(), rollouts.nu(), T, policy.nx(), policy.nu());
+  require(rows(weights) == N && cols(weights) == T,
+          "carry over: weights are {}x{}, expected {}x{} (N x T)", rows(weights), cols(weights), N,
+          T);
+  VectorX w(N);
+  VectorX x(policy.nx());
+  for (int t = 0; t < T; ++t) {
+    w = weights.col(t).array() - 1.0 / N;
+    x.noalias() = rollouts.x[t] * w;
+    auto control = k.col(t);
+    control = policy.k[t];
+    control.noalias() += rollouts.u[t] * w;
+    control.noalias() -= policy.K[t] * x;
+    if (!control.allFinite()) {
+      return {.kind = FailureKind::non_finite_update,
+              .step = t,
+              .value = control.sum(),
+              .detail = "PI2 policy"};
+    }
+  }
+  return {};
+}
+
 }  // namespace pilqr

@@ -309,5 +309,88 @@ TEST(Pi2Misuse, Throws) {
   EXPECT_THROW((void)good.update({.min_variance_ratio = 1.1}), InvalidArgument);
 }
 
+/// Rollouts of x' = A x + B u + a under a policy, and a policy with other gains.
+struct Deviations {
+  static constexpr int T = 7;
+  static constexpr int nx = 3;
+  static constexpr int nu = 2;
+  static constexpr int N = 5;
+  Random random{21};
+  MatrixX A = 0.5 * random.matrix(nx, nx);
+  MatrixX B = random.matrix(nx, nu);
+  VectorX a = random.vector(nx);
+  LinearGaussianPolicy<> sampled = random.policy<Dynamic, Dynamic>(T, nx, nu);
+  LinearGaussianPolicy<> other = random.policy<Dynamic, Dynamic>(T, nx, nu);
+  Rollouts<> r{T, N, nx, nu};
+  MatrixX weights = random.matrix(N, T).cwiseAbs();
+
+  Deviations() {
+    const VectorX start = random.vector(nx);
+    for (int i = 0; i < N; ++i) {
+      VectorX x = start;
+      for (int t = 0; t < T; ++t) {
+        r.x[t].col(i) = x;
+        r.xi[t].col(i) = random.vector(nu);
+        r.u[t].col(i) = sampled.K[t] * x + sampled.k[t] + sampled.L[t] * r.xi[t].col(i);
+        x = A * x + B * r.u[t].col(i) + a;
+      }
+    }
+    for (int t = 0; t < T; ++t) weights.col(t) /= weights.col(t).sum();
+  }
+  /// Mean states of a policy from the first mean state of the samples.
+  [[nodiscard]] MatrixX states(const LinearGaussianPolicy<>& policy) const {
+    MatrixX x(nx, T);
+    x.col(0) = r.x[0].rowwise().mean();
+    for (int t = 0; t + 1 < T; ++t) {
+      x.col(t + 1) = A * x.col(t) + B * (policy.K[t] * x.col(t) + policy.k[t]) + a;
+    }
+    return x;
+  }
+};
+
+TEST(CarryOver, OfTheSampledPolicyIsTheCentredStep) {
+  Deviations d;
+  LinearGaussianPolicy<> updated = d.sampled;
+  ASSERT_TRUE(carry_over(d.r, d.weights, d.sampled, updated).ok());
+  for (int t = 0; t < Deviations::T; ++t) {
+    const VectorX w = d.weights.col(t).array() - 1.0 / Deviations::N;
+    EXPECT_LT(deviation(updated.k[t], d.sampled.k[t] + d.sampled.L[t] * (d.r.xi[t] * w)), 1e-12);
+  }
+  EXPECT_EQ(updated.K, d.sampled.K);
+  EXPECT_EQ(updated.L, d.sampled.L);
+}
+
+// Linear dynamics, the same weights at every step: the weighted deviation of the samples' states is
+// added to the other policy's trajectory, whatever its gains.
+TEST(CarryOver, AddsTheSamplesDeviationToTheTrajectory) {
+  Deviations d;
+  for (int t = 1; t < Deviations::T; ++t) d.weights.col(t) = d.weights.col(0);
+  LinearGaussianPolicy<> updated = d.other;
+  ASSERT_TRUE(carry_over(d.r, d.weights, d.other, updated).ok());
+  const VectorX w = d.weights.col(0).array() - 1.0 / Deviations::N;
+  const MatrixX before = d.states(d.other);
+  const MatrixX after = d.states(updated);
+  for (int t = 0; t < Deviations::T; ++t) {
+    EXPECT_LT(deviation(after.col(t), before.col(t) + d.r.x[t] * w), 1e-12) << t;
+  }
+  EXPECT_GT((after - before).norm(), 0.1);
+}
+
+TEST(CarryOver, UniformWeightsAndFailures) {
+  Deviations d;
+  LinearGaussianPolicy<> updated = d.other;
+  const MatrixX uniform = MatrixX::Constant(Deviations::N, Deviations::T, 1.0 / Deviations::N);
+  ASSERT_TRUE(carry_over(d.r, uniform, d.other, updated).ok());
+  EXPECT_EQ(updated, d.other);
+  d.r.u[4](1, 2) = infinity;
+  const Failure failure = carry_over(d.r, d.weights, d.other, updated);
+  EXPECT_EQ(failure.kind, FailureKind::non_finite_update);
+  EXPECT_EQ(failure.step, 4);
+  EXPECT_THROW((void)carry_over(d.r, d.weights.leftCols(3), d.other, updated), InvalidArgument);
+  EXPECT_THROW(
+      (void)carry_over(d.r, d.weights, d.random.policy<Dynamic, Dynamic>(7, 2, 2), updated),
+      InvalidArgument);
+}
+
 }  // namespace
 }  // namespace pilqr

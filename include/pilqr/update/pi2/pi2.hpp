@@ -7,6 +7,7 @@
 #include "pilqr/core/sequence.hpp"
 #include "pilqr/core/types.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
+#include "pilqr/model/rollout.hpp"
 #include "pilqr/update/pi2/temperature.hpp"
 
 namespace pilqr {
@@ -94,6 +95,36 @@ template <int Nx, int Nu>
       Eigen::Map<MatrixX>(result.policy.L.flat().data(), nu, Eigen::Index{nu} * T), xi, cost_to_go,
       temperature, options);
   return result;
+}
+
+namespace detail {
+
+/// carry_over to the feed-forward controls k, nu x T.
+[[nodiscard]] Failure carry_over(const RolloutsView& rollouts, const MatrixX& weights,
+                                 const PolicyView& policy, MatrixRef k);
+
+}  // namespace detail
+
+/// The weighted deviation of the samples from their mean, added to a policy whose gains are not
+/// those that were sampled:
+///   k <- k_policy + sum_i (w_i - 1/N) (u_i - K_policy x_i).
+/// Under linear dynamics the new mean trajectory is the policy's plus sum_i w_i of the samples'
+/// deviations, in states and controls, whatever its gains: a sample that has found something is
+/// followed there, even if the policy's gains would hold its noise down. For the policy that was
+/// sampled this is pi2_update's centred k.
+/// @param weights N x T, columns sum to 1.
+/// @param policy has the gains and the k to start from.
+/// @param updated gets the new k; returns non_finite_update with the step if one is not finite.
+///
+/// Throws InvalidArgument on shapes.
+template <int Nx, int Nu>
+[[nodiscard]] Failure carry_over(const Rollouts<Nx, Nu>& rollouts, const MatrixX& weights,
+                                 const LinearGaussianPolicy<Nx, Nu>& policy,
+                                 LinearGaussianPolicy<Nx, Nu>& updated) {
+  require_same_shape(policy, updated);
+  return detail::carry_over(
+      rollouts, weights, policy,
+      Eigen::Map<MatrixX>(updated.k.flat().data(), policy.nu(), policy.steps()));
 }
 
 }  // namespace pilqr

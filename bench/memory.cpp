@@ -53,7 +53,10 @@ int run(int nx, int nu, int T, int N) {
   const double marginals = 8e-6 * T * nx * nx;
   const double policies = 4 * 8e-6 * T * nu * (nx + nu);  // here, old, LQR-FLM's and the new one
   const double costs = 5 * 8e-6 * T * N;  // predicted, residual, two costs-to-go, weights
-  const double expected = rollouts + model + marginals + policies + costs;
+  // Gone before the step's marginals, policies and costs come.
+  const bool few = N < NeighbourPriorOptions{}.points_per_input * ny;
+  const double neighbours = few ? 2 * 8e-6 * T * (2 * nx + nu) * (2 * nx + nu) : 0.0;
+  const double expected = rollouts + model + std::max(neighbours, marginals + policies + costs);
   const double measured = peak_megabytes() - before;
   std::printf("%dx%d, T = %d, N = %d: %.1f MB by the formula, %.1f MB measured, ratio %.3f\n", nx,
               nu, T, N, expected, measured, measured / expected);

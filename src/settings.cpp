@@ -35,8 +35,11 @@ void for_each_option(S& s, Options& o, Visit&& visit) {
     visit(s.temperature, o.temperature);
     visit(s.pi2, o.pi2);
   }
-  if constexpr (requires { o.temperature_source; }) {
+  if constexpr (requires { o.dual_floor; }) {
+    visit(s.dual_floor, o.dual_floor);
     visit(s.temperature_source, o.temperature_source);
+    visit(s.weight_source, o.weight_source);
+    visit(s.controls, o.controls);
   }
 }
 
@@ -73,10 +76,15 @@ Settings default_settings(const Task& task, Algorithm algorithm) {
 void apply_paper_preset(Settings& s) {
   const PilqrOptions paper = PilqrOptions::paper();
   s.noise.antithetic = false;
+  s.model.neighbours = paper.model.neighbours;
   s.kl_step = paper.kl_step;
+  if (s.algorithm == Algorithm::pilqr) s.kl_rule = paper.kl_rule;
   s.lqr_flm = paper.lqr_flm;
+  s.dual_floor = paper.dual_floor;
   s.temperature = paper.temperature;
   s.temperature_source = paper.temperature_source;
+  s.weight_source = paper.weight_source;
+  s.controls = paper.controls;
   s.pi2 = paper.pi2;
 }
 
@@ -94,16 +102,13 @@ void require_valid(const Settings& s, const Task& task) {
     require(std::count(s.conditions.begin(), s.conditions.end(), id) == 1,
             "conditions: {} is named twice", id);
   }
-  require(s.algorithm != Algorithm::pilqr || s.kl_rule == KlRule::residual,
-          "kl_step.rule is improvement; pilqr adapts by the residual only");
   require_valid(s.noise);
-  require_valid(s.model.fit);
-  if (s.model.gmm) require_valid(*s.model.gmm);
+  require_valid(s.model);
   require_valid(s.replay);
   require_valid(s.kl_step);
   require_valid(s.lqr_flm);
-  require_valid(s.temperature);
-  require_valid(s.pi2);
+  require_valid(
+      PilqrOptions{.dual_floor = s.dual_floor, .temperature = s.temperature, .pi2 = s.pi2});
 }
 
 AnyOptimizer::AnyOptimizer(const Settings& s, LinearGaussianPolicy<> initial)

@@ -11,6 +11,7 @@
 #include "pilqr/fit/dynamics_fit.hpp"
 #include "pilqr/fit/gmm_prior.hpp"
 #include "pilqr/fit/initial_state.hpp"
+#include "pilqr/fit/neighbour_prior.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/model/rollout.hpp"
 #include "pilqr/update/kl_step.hpp"
@@ -84,8 +85,18 @@ inline Failure first_non_finite(const MatrixX& cost_to_go) {
 /// How dynamics are fitted.
 struct ModelOptions {
   DynamicsFitOptions fit{};
-  std::optional<GmmPriorOptions> gmm{};  ///< set: with a mixture prior over the last iterations
+  /// Set: with the neighbouring steps as a prior.
+  std::optional<NeighbourPriorOptions> neighbours = NeighbourPriorOptions{};
+  /// Set: with a mixture prior over the last iterations, and without the neighbours.
+  std::optional<GmmPriorOptions> gmm{};
 };
+
+/// Throws InvalidArgument, naming the option that is out of range.
+inline void require_valid(const ModelOptions& o) {
+  require_valid(o.fit);
+  if (o.neighbours) require_valid(*o.neighbours);
+  if (o.gmm) require_valid(*o.gmm);
+}
 
 /// Lines 3 and 4 of PILQR17 Algorithm 1: the models that a batch of rollouts gives.
 template <int Nx, int Nu>
@@ -101,21 +112,27 @@ struct MixturePrior {
   [[nodiscard]] NormalInverseWishart at(int, const MatrixX& z) const { return gmm.at(z); }
 };
 
-/// @param gmm the mixture of earlier iterations; it learns from the rollouts first. Empty: ridge
-/// only.
+/// @param gmm the mixture of earlier iterations; it learns from the rollouts first. Empty: none.
 /// @param stream draws the mixture's seeds.
 /// @param model the result, in the memory of the one before; incomplete on failure.
 template <int Nx, int Nu, Cost C>
 [[nodiscard]] Failure fit_model(const Rollouts<Nx, Nu>& rollouts, const C& cost,
-                                const DynamicsFitOptions& options, std::optional<GmmPrior>& gmm,
+                                const ModelOptions& options, std::optional<GmmPrior>& gmm,
                                 RandomStream stream, FittedModel<Nx, Nu>& model) {
+  const auto fit = [&](const auto& prior) {
+    return fit_dynamics(rollouts, options.fit, prior, model.dynamics);
+  };
   Failure failure;
   if (gmm && rollouts.steps() > 1) {
     const GmmFit mixture = gmm->update(rollouts, stream);
     if (!mixture.ok()) return mixture.failure;
-    failure = fit_dynamics(rollouts, options, MixturePrior{*gmm}, model.dynamics);
+    failure = fit(MixturePrior{*gmm});
+  } else if (options.neighbours && !gmm) {
+    const NeighbourPrior neighbours(rollouts, *options.neighbours);
+    if (!neighbours.failure().ok()) return neighbours.failure();
+    failure = neighbours.decay() > 0.0 ? fit(neighbours) : fit(NoPrior{});
   } else {
-    failure = fit_dynamics(rollouts, options, NoPrior{}, model.dynamics);
+    failure = fit(NoPrior{});
   }
   if (failure.ok()) failure = fit_cost(rollouts, cost, model.cost);
   if (failure.ok()) {
@@ -131,16 +148,40 @@ struct ModelBasedState {
   std::optional<GmmPrior> gmm;
   bool adapt = false;           ///< false in the first iteration, which has the base step
   double lqr_dual = 1.0;        ///< where the search for the total constraint's dual starts
-  double expected_cost = 0.0;   ///< of the last sampled policy under its model; LqrFlm only
-  double predicted_cost = 0.0;  ///< of the policy that came out of it, under the same model; same
+  double expected_cost = 0.0;   ///< of the last sampled policy under its model
+  double predicted_cost = 0.0;  ///< of the model-based step's result, under the same model
 };
+
+/// Sets the KL step of this iteration (PILQR17 Algorithm 1 line 5); the first has the base step.
+/// @param ratio the residual ratio of this batch.
+/// @param expected the expected cost of the sampled policy under this batch's model.
+inline void adapt_kl_step(KlRule rule, const VectorX& ratio, double expected,
+                          const ModelBasedState& last, ModelBasedState& next) {
+  if (last.adapt && rule == KlRule::residual) next.kl_step.adapt_to_residual(ratio);
+  if (last.adapt && rule == KlRule::improvement) {
+    next.kl_step.adapt_to_improvement(last.expected_cost - last.predicted_cost,
+                                      last.expected_cost - expected);
+  }
+  next.expected_cost = expected;
+  next.adapt = true;
+}
+
+/// Under a model.
+/// @param marginals a buffer.
+template <int Nx, int Nu>
+[[nodiscard]] double expected_cost(const FittedModel<Nx, Nu>& model,
+                                   const LinearGaussianPolicy<Nx, Nu>& policy,
+                                   Marginals<Nx, Nu>& marginals) {
+  forward_marginals(model.dynamics, policy, model.start, marginals);
+  return expected_costs(model.cost, marginals).sum();
+}
 
 /// What there is before the first iteration. Throws InvalidArgument if an option is invalid.
 /// @param options those of an optimiser that uses a model.
 /// @param steps T of the policy.
 template <class Options>
 ModelBasedState fresh_state(const Options& options, int steps) {
-  require_valid(options.model.fit);
+  require_valid(options.model);
   require_valid(options.replay);
   require_valid(options.lqr_flm);
   ModelBasedState state{KlStep(options.kl_step, steps), {}};

@@ -10,12 +10,6 @@
 
 namespace pilqr {
 
-/// What the KL step adapts to.
-enum class KlRule {
-  improvement,  ///< predicted against actual improvement of the expected cost (LFDA16; ML16)
-  residual,     ///< the share of the cost that the model leaves unexplained (PILQR17 section 4.4)
-};
-
 /// Alone, LQR-FLM need not leave room for PI2, so its base step is larger than in PILQR.
 struct LqrFlmAloneOptions {
   ModelOptions model{};
@@ -65,27 +59,20 @@ class LqrFlm {
     describe_samples(rollouts, report);
     ModelBasedState next = state_;
 
-    const Failure unfit = fit_model(rollouts, cost, options_.model.fit, next.gmm, stream, model_);
+    const Failure unfit = fit_model(rollouts, cost, options_.model, next.gmm, stream, model_);
     if (!unfit.ok()) return failed(report, unfit);
     const PredictedCosts predicted =
         predict_costs(model_.dynamics, model_.cost, policy_, rollouts, options_.replay);
     const VectorX ratio = residual_ratio(rollouts.cost - predicted.cost, rollouts.cost);
 
-    const double expected = expected_cost(policy_);
-    if (state_.adapt && options_.kl_rule == KlRule::residual) {
-      next.kl_step.adapt_to_residual(ratio);
-    } else if (state_.adapt) {
-      next.kl_step.adapt_to_improvement(state_.expected_cost - state_.predicted_cost,
-                                        state_.expected_cost - expected);
-    }
+    adapt_kl_step(options_.kl_rule, ratio, expected_cost(model_, policy_, workspace_.marginals),
+                  state_, next);
 
     auto lqr = lqr_flm_update(model_.dynamics, model_.cost, policy_, model_.start,
                               next.kl_step.value(), options_.lqr_flm, state_.lqr_dual, workspace_);
     if (!lqr.ok()) return failed(report, lqr.failure);
-    next.expected_cost = expected;
-    next.predicted_cost = expected_cost(lqr.policy);
+    next.predicted_cost = expected_cost(model_, lqr.policy, workspace_.marginals);
     next.lqr_dual = lqr.kl_dual(0);
-    next.adapt = true;
 
     describe_model(predicted, ratio, next.kl_step, lqr, report);
     policy_ = std::move(lqr.policy);
@@ -94,12 +81,6 @@ class LqrFlm {
   }
 
  private:
-  /// Under the last model.
-  double expected_cost(const Policy& policy) {
-    forward_marginals(model_.dynamics, policy, model_.start, workspace_.marginals);
-    return expected_costs(model_.cost, workspace_.marginals).sum();
-  }
-
   Options options_;
   Policy policy_;
   ModelBasedState state_;

@@ -1,6 +1,8 @@
 #pragma once
 /// PILQR: path-integral LQR (PILQR17 Algorithm 1).
 
+#include <cmath>
+#include <limits>
 #include <utility>
 
 #include "pilqr/iteration.hpp"
@@ -11,10 +13,20 @@
 
 namespace pilqr {
 
-/// Which cost-to-go sets the temperature of the model-free step.
-enum class TemperatureSource {
-  sampled,   ///< S, the sampled cost (PILQR17 Algorithm 1 line 6)
-  residual,  ///< the residual cost that the weights are made from
+/// Which cost-to-go the model-free step looks at.
+enum class CostSource {
+  sampled,   ///< S, the sampled cost
+  residual,  ///< what the model did not predict of it (PILQR17 section 4.3)
+};
+
+/// Which controls the model-free step weighs.
+enum class SampleControls {
+  /// u_i, those of the sample: its deviation from the batch's mean, states included, is carried
+  /// over to the new gains. See carry_over.
+  taken,
+  /// Those that the new policy would have taken with the sample's noise (PILQR17 Algorithm 1 line
+  /// 7).
+  replayed,
 };
 
 /// The settings of every step, in the order of Algorithm 1.
@@ -23,26 +35,48 @@ struct PilqrOptions {
   ReplayOptions replay{};
   KlStepOptions kl_step{};
   LqrFlmOptions lqr_flm{};
-  TemperatureOptions temperature{};
-  TemperatureSource temperature_source = TemperatureSource::sampled;
-  Pi2Options pi2{};
+  KlRule kl_rule = KlRule::improvement;
+  /// The dual of the model-based step, at every t, is at least this times the temperature of the
+  /// model-free one. Both are prices, cost per nat of divergence: where the samples' costs differ
+  /// by much, a model that promises little must not use up the exploration. 0: no such bound. Per
+  /// step only.
+  double dual_floor = 0.01;
+  TemperatureOptions temperature{.kl_share = 1.0 / 3.0};
+  CostSource temperature_source = CostSource::sampled;
+  CostSource weight_source = CostSource::sampled;
+  SampleControls controls = SampleControls::taken;
+  Pi2Options pi2{.covariance_damping = 3.0};
 
   /// The published method with its authors' settings. What remains different (corrections, and the
   /// exact solution of line 7) is in docs/deviations.md.
   static PilqrOptions paper() {
     PilqrOptions o;
+    o.model.neighbours.reset();
+    o.kl_rule = KlRule::residual;
+    o.dual_floor = 0.0;
+    o.weight_source = CostSource::residual;
+    o.controls = SampleControls::replayed;
     o.kl_step.base_first = 0.4;
     o.kl_step.base_last = 0.2;
     o.kl_step.min_multiplier_last = 0.5;
     o.kl_step.max_multiplier_first = 10.0;
     o.kl_step.max_multiplier_last = 5.0;
     o.lqr_flm.min_variance_ratio = 0.0;
+    o.pi2.covariance_damping = 2.0;
     o.pi2.centered = false;
     o.pi2.shrinkage = 0.0;
-    o.temperature.min_temperature = 1e-3;
+    o.temperature = {.kl_step = 1.0, .kl_share = 1.0, .min_temperature = 1e-3};
     return o;
   }
 };
+
+/// Throws InvalidArgument, naming the option that is out of range.
+inline void require_valid(const PilqrOptions& o) {
+  require(std::isfinite(o.dual_floor) && o.dual_floor >= 0.0,
+          "lqr_flm: dual_floor is {}, expected finite and >= 0", o.dual_floor);
+  require_valid(o.temperature);
+  require_valid(o.pi2);
+}
 
 /// The policy of one condition and what PILQR carries from one iteration to the next.
 template <int Nx = Dynamic, int Nu = Dynamic>
@@ -56,8 +90,7 @@ class Pilqr {
       : options_(options),
         policy_(valid_initial(std::move(initial))),
         state_(fresh_state(options, policy_.steps())) {
-    require_valid(options.temperature);
-    require_valid(options.pi2);
+    require_valid(options);
   }
 
   /// The last good policy; the next rollouts are to be sampled from it.
@@ -90,20 +123,22 @@ class Pilqr {
 
     // 3: fit the dynamics. 4: what they and the expanded cost predict for each sample, and the
     // rest.
-    const Failure unfit = fit_model(rollouts, cost, options_.model.fit, next.gmm, stream, model_);
+    const Failure unfit = fit_model(rollouts, cost, options_.model, next.gmm, stream, model_);
     if (!unfit.ok()) return failed(report, unfit);
     const PredictedCosts predicted =
         predict_costs(model_.dynamics, model_.cost, policy_, rollouts, options_.replay);
     const MatrixX residual = rollouts.cost - predicted.cost;
+    const auto togo = [&](CostSource source) {
+      return cost_to_go(source == CostSource::residual ? residual : rollouts.cost);
+    };
 
-    // 5: adapt the KL step to the share of the cost that is left.
+    // 5: adapt the KL step.
     const VectorX ratio = residual_ratio(residual, rollouts.cost);
-    if (state_.adapt) next.kl_step.adapt_to_residual(ratio);
-    next.adapt = true;
+    adapt_kl_step(options_.kl_rule, ratio, expected_cost(model_, policy_, workspace_.marginals),
+                  state_, next);
 
     // 6: temperatures.
-    const MatrixX S = cost_to_go(
-        options_.temperature_source == TemperatureSource::residual ? residual : rollouts.cost);
+    const MatrixX S = togo(options_.temperature_source);
     if (const Failure overflow = first_non_finite(S); !overflow.ok()) {
       return failed(report, overflow);
     }
@@ -112,12 +147,17 @@ class Pilqr {
     // 7: the model-based update.
     const auto lqr =
         lqr_flm_update(model_.dynamics, model_.cost, policy_, model_.start, next.kl_step.value(),
-                       options_.lqr_flm, state_.lqr_dual, workspace_);
+                       options_.lqr_flm, state_.lqr_dual, workspace_, least_dual(temperature));
     if (!lqr.ok()) return failed(report, lqr.failure);
+    next.predicted_cost = expected_cost(model_, lqr.policy, workspace_.marginals);
     next.lqr_dual = lqr.kl_dual(0);
 
-    // 8: the model-free update of its result, on the residual (PILQR17 eq. 5 and 6).
-    auto pi2 = pi2_update(lqr.policy, rollouts.xi, cost_to_go(residual), temperature, options_.pi2);
+    // 8: the model-free update of its result (PILQR17 eq. 5 and 6).
+    auto pi2 = pi2_update(lqr.policy, rollouts.xi, togo(options_.weight_source), temperature,
+                          options_.pi2);
+    if (pi2.ok() && options_.controls == SampleControls::taken) {
+      pi2.failure = carry_over(rollouts, pi2.weights, lqr.policy, pi2.policy);
+    }
     if (!pi2.ok()) return failed(report, pi2.failure);
 
     describe_model(predicted, ratio, next.kl_step, lqr, report);
@@ -128,6 +168,12 @@ class Pilqr {
   }
 
  private:
+  /// Where costs-to-go do not differ they say nothing, and their temperature is no price.
+  [[nodiscard]] VectorX least_dual(const VectorX& temperature) const {
+    const double none = std::numeric_limits<double>::max();
+    return options_.dual_floor * (temperature.array() < none).select(temperature, 0.0);
+  }
+
   Options options_;
   Policy policy_;
   ModelBasedState state_;

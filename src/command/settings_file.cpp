@@ -33,6 +33,7 @@ void for_each_setting(Run& run, Visit&& visit) {
   visit("noise.antithetic", s.noise.antithetic);
   visit("fit.ridge", s.model.fit.ridge);
   visit("fit.prior", run.prior);
+  visit("neighbours.points_per_input", run.neighbours.points_per_input);
   visit("gmm.max_clusters", run.gmm.max_clusters);
   visit("gmm.min_points_per_cluster", run.gmm.min_points_per_cluster);
   visit("gmm.max_points", run.gmm.max_points);
@@ -54,9 +55,13 @@ void for_each_setting(Run& run, Visit&& visit) {
   visit("lqr_flm.tolerance", s.lqr_flm.tolerance);
   visit("lqr_flm.min_dual", s.lqr_flm.min_dual);
   visit("lqr_flm.max_dual", s.lqr_flm.max_dual);
+  visit("lqr_flm.dual_floor", s.dual_floor);
   visit("temperature.kl_step", s.temperature.kl_step);
+  visit("temperature.kl_share", s.temperature.kl_share);
   visit("temperature.min_temperature", s.temperature.min_temperature);
   visit("temperature.source", s.temperature_source);
+  visit("pi2.source", s.weight_source);
+  visit("pi2.controls", s.controls);
   visit("pi2.covariance_damping", s.pi2.covariance_damping);
   visit("pi2.centered", s.pi2.centered);
   visit("pi2.shrinkage", s.pi2.shrinkage);
@@ -66,11 +71,13 @@ void for_each_setting(Run& run, Visit&& visit) {
 /// Whether a setting makes a difference to an algorithm. True for names that are no setting's.
 bool uses(Algorithm algorithm, std::string_view key) {
   const std::string_view section = key.substr(0, key.find('.'));
-  if (key == "kl_step.rule") return algorithm == Algorithm::lqr_flm;
-  if (key == "temperature.source") return algorithm == Algorithm::pilqr;
+  if (key == "lqr_flm.dual_floor" || key == "temperature.source" || key == "pi2.source" ||
+      key == "pi2.controls") {
+    return algorithm == Algorithm::pilqr;
+  }
   if (section == "temperature" || section == "pi2") return algorithm != Algorithm::lqr_flm;
-  if (section == "fit" || section == "gmm" || section == "replay" || section == "kl_step" ||
-      section == "lqr_flm") {
+  if (section == "fit" || section == "neighbours" || section == "gmm" || section == "replay" ||
+      section == "kl_step" || section == "lqr_flm") {
     return algorithm != Algorithm::pi2;
   }
   return true;
@@ -92,7 +99,8 @@ constexpr auto choices(Preset) {
                     Named<Preset>{"paper", Preset::paper}};
 }
 constexpr auto choices(Prior) {
-  return std::array{Named<Prior>{"none", Prior::none}, Named<Prior>{"gmm", Prior::gmm}};
+  return std::array{Named<Prior>{"none", Prior::none},
+                    Named<Prior>{"neighbours", Prior::neighbours}, Named<Prior>{"gmm", Prior::gmm}};
 }
 constexpr auto choices(KlRule) {
   return std::array{Named<KlRule>{"improvement", KlRule::improvement},
@@ -106,9 +114,13 @@ constexpr auto choices(KlMarginals) {
   return std::array{Named<KlMarginals>{"updated", KlMarginals::updated},
                     Named<KlMarginals>{"reference", KlMarginals::reference}};
 }
-constexpr auto choices(TemperatureSource) {
-  return std::array{Named<TemperatureSource>{"sampled", TemperatureSource::sampled},
-                    Named<TemperatureSource>{"residual", TemperatureSource::residual}};
+constexpr auto choices(CostSource) {
+  return std::array{Named<CostSource>{"sampled", CostSource::sampled},
+                    Named<CostSource>{"residual", CostSource::residual}};
+}
+constexpr auto choices(SampleControls) {
+  return std::array{Named<SampleControls>{"taken", SampleControls::taken},
+                    Named<SampleControls>{"replayed", SampleControls::replayed}};
 }
 
 /// True if a setting of this type is written as text in quotes.
@@ -284,6 +296,7 @@ void require_task(const std::string& name, const std::string& origin) {
 /// The message of what is not valid in these settings, or nothing.
 std::string fault(const RunSettings& run, const Task& task) {
   try {
+    require_valid(run.neighbours);
     require_valid(run.gmm);
     require_valid(run.settings, task);
     return {};
@@ -335,9 +348,10 @@ RunSettings resolve(const SettingsRequest& request) {
   run.preset = named.preset;
   run.settings = default_settings(task, named.settings.algorithm);
   if (run.preset == Preset::paper) apply_paper_preset(run.settings);
-  if (run.settings.model.gmm) {
-    run.prior = Prior::gmm;
-    run.gmm = *run.settings.model.gmm;
+  ModelOptions& model = run.settings.model;
+  if (model.neighbours) {
+    run.prior = Prior::neighbours;
+    run.neighbours = *model.neighbours;
   }
   // Of values that are wrong together, the one that made them so is named.
   std::string culprit;
@@ -355,8 +369,10 @@ RunSettings resolve(const SettingsRequest& request) {
     wrong = now;
   }
   require(wrong.empty(), "{}{}", culprit, wrong);
-  run.settings.model.gmm =
-      run.prior == Prior::gmm ? std::optional<GmmPriorOptions>(run.gmm) : std::nullopt;
+  model.neighbours.reset();
+  model.gmm.reset();
+  if (run.prior == Prior::neighbours) model.neighbours = run.neighbours;
+  if (run.prior == Prior::gmm) model.gmm = run.gmm;
   return run;
 }
 

@@ -11,13 +11,14 @@
 namespace pilqr::command {
 
 enum class Preset { standard, paper };
-enum class Prior { none, gmm };
+enum class Prior { none, neighbours, gmm };
 
 /// Settings with what a file says beyond them.
 struct RunSettings {
-  Preset preset = Preset::standard;  ///< what the settings began with; "default" or "paper"
-  Prior prior = Prior::none;         ///< gmm: settings.model.gmm holds `gmm`; none: it is empty
-  GmmPriorOptions gmm{};             ///< section [gmm]; kept without a prior too
+  Preset preset = Preset::standard;    ///< what the settings began with; "default" or "paper"
+  Prior prior = Prior::none;           ///< which of settings.model.neighbours and .gmm is set
+  NeighbourPriorOptions neighbours{};  ///< section [neighbours]; kept with another prior too
+  GmmPriorOptions gmm{};               ///< section [gmm], the same
   Settings settings{};
 };
 

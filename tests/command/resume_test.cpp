@@ -192,7 +192,7 @@ TEST(Resume, BadFoldersAreRefusedUnchanged) {
       {"config.toml", replaced(config, "[0, 1]", "[0]"), "\"conditions\""},
       {"config.toml", replaced(config, "\"reacher\"", "\"juggling\""), "r/config.toml: task"},
       {"config.toml", replaced(config, "\"pilqr\"", "\"lqr_flm\""), "\"algorithm\""},
-      {"config.toml", replaced(config, "\"none\"", "\"gmm\""), "gmm/batches\" is missing"},
+      {"config.toml", replaced(config, "\"neighbours\"", "\"gmm\""), "gmm/batches\" is missing"},
   };
   for (const Case& c : cases) {
     const std::string good = command.read("r/" + c.file);

@@ -128,8 +128,8 @@ TEST(Train, ThreadsDoNotShow) {
 // Without a ridge, fewer samples than dimensions cannot be fitted.
 TEST(Train, FailureSaysWhereAndKeepsTheLastGoodPolicy) {
   Command command;
-  const Outcome outcome =
-      command.run(short_training("r", {"--set", "fit.ridge=0", "--samples", "3"}));
+  const Outcome outcome = command.run(
+      short_training("r", {"--set", "fit.ridge=0", "fit.prior=none", "--samples", "3"}));
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.out, "");
   for (const char* part : {"iteration 1 failed", "singular_fit", "condition 0", "step 0", "value 0",

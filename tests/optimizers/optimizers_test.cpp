@@ -21,14 +21,16 @@ using test::rollouts_of;
 using test::stable_system;
 using test::start_policy;
 
-// With exactly linear dynamics and a quadratic cost the residual vanishes; centred PI2 weights are
-// then uniform in effect, and what is left of PILQR is LQR-FLM.
+// With exactly linear dynamics and a quadratic cost the residual vanishes; centred PI2 weights by
+// the residual are then uniform in effect, and what is left of PILQR is LQR-FLM.
 TEST(Pilqr, IsLqrFlmWhereTheModelIsExact) {
   const auto policy = start_policy(8);
   const Quadratic cost = convex_cost();
   const auto rollouts = rollouts_of(stable_system(), cost, policy, 40);
   PilqrOptions options;
   options.model.fit.ridge = 1e-12;
+  options.weight_source = CostSource::residual;
+  options.dual_floor = 0.0;
   Pilqr<> pilqr(policy, options);
   const UpdateReport report = pilqr.update(rollouts, cost);
   ASSERT_TRUE(report.ok()) << report.failure.message();
@@ -40,6 +42,7 @@ TEST(Pilqr, IsLqrFlmWhereTheModelIsExact) {
   EXPECT_LT(policy_distance(pilqr.policy(), lqr.policy()), 1e-7);
   // Uncentred weights leak the mean of the noise; the difference is why centring is the default.
   options.pi2.centered = false;
+  options.controls = SampleControls::replayed;
   Pilqr<> uncentered(policy, options);
   ASSERT_TRUE(uncentered.update(rollouts, cost).ok());
   EXPECT_GT(policy_distance(uncentered.policy(), lqr.policy()), 1e-2);
@@ -49,32 +52,51 @@ TEST(Pilqr, IsLqrFlmWhereTheModelIsExact) {
 TEST(Pilqr, IsTheCompositionOfItsSteps) {
   const Quadratic cost = convex_cost();
   for (const bool paper : {false, true}) {
-    for (const auto source : {TemperatureSource::sampled, TemperatureSource::residual}) {
+    for (const auto source : {CostSource::sampled, CostSource::residual}) {
       PilqrOptions options = paper ? PilqrOptions::paper() : PilqrOptions{};
       options.temperature_source = source;
       LinearGaussianPolicy<> policy = start_policy(8);
       KlStep kl_step(options.kl_step, 8);
       Pilqr<> optimizer(policy, options);
+      double last_expected = 0.0;
+      double last_predicted = 0.0;
       for (int iteration = 0; iteration < 3; ++iteration) {
         auto rollouts = rollouts_of(stable_system(), cost, policy, 12);
         for (int t = 0; t < 8; ++t) {  // a discontinuous part of the cost
           rollouts.cost.col(t) -=
               9.0 * (rollouts.x[t].row(0).transpose().array() > 0.3).cast<double>().matrix();
         }
-        const auto dynamics = fit_dynamics(rollouts, options.model.fit);
+        const auto dynamics =
+            paper ? fit_dynamics(rollouts, options.model.fit)
+                  : fit_dynamics(rollouts, options.model.fit, NeighbourPrior(rollouts, {}));
         const auto model = fit_cost(rollouts, cost);
+        const InitialState<> start = fit_initial_state(rollouts.x[0]);
         const auto predicted =
             predict_costs(dynamics.dynamics, model.cost, policy, rollouts, options.replay);
         const MatrixX residual = rollouts.cost - predicted.cost;
-        if (iteration > 0) kl_step.adapt_to_residual(residual_ratio(residual, rollouts.cost));
+        const auto expect = [&](const LinearGaussianPolicy<>& p) {
+          return expected_costs(model.cost, forward_marginals(dynamics.dynamics, p, start)).sum();
+        };
+        const double expected = expect(policy);
+        if (iteration > 0 && paper) {
+          kl_step.adapt_to_residual(residual_ratio(residual, rollouts.cost));
+        } else if (iteration > 0) {
+          kl_step.adapt_to_improvement(last_expected - last_predicted, last_expected - expected);
+        }
         const VectorX temperature = optimize_temperatures(
-            cost_to_go(source == TemperatureSource::residual ? residual : rollouts.cost),
+            cost_to_go(source == CostSource::residual ? residual : rollouts.cost),
             options.temperature);
+        LqrFlmWorkspace<> workspace;
         const auto lqr =
-            lqr_flm_update(dynamics.dynamics, model.cost, policy, fit_initial_state(rollouts.x[0]),
-                           kl_step.value(), options.lqr_flm);
-        const auto pi2 =
-            pi2_update(lqr.policy, rollouts.xi, cost_to_go(residual), temperature, options.pi2);
+            lqr_flm_update(dynamics.dynamics, model.cost, policy, start, kl_step.value(),
+                           options.lqr_flm, 1.0, workspace, (paper ? 0.0 : 0.01) * temperature);
+        last_expected = expected;
+        last_predicted = expect(lqr.policy);
+        auto pi2 = pi2_update(lqr.policy, rollouts.xi, cost_to_go(paper ? residual : rollouts.cost),
+                              temperature, options.pi2);
+        if (!paper) {
+          ASSERT_TRUE(carry_over(rollouts, pi2.weights, lqr.policy, pi2.policy).ok());
+        }
         ASSERT_TRUE(dynamics.ok() && model.ok() && lqr.ok() && pi2.ok());
 
         const UpdateReport report = optimizer.update(rollouts, cost);
@@ -87,6 +109,22 @@ TEST(Pilqr, IsTheCompositionOfItsSteps) {
       }
     }
   }
+}
+
+// Where all samples cost the same their temperature is no price: the model-based step is as free
+// as alone.
+TEST(Pilqr, EqualCostsDoNotHoldTheModelBack) {
+  const auto policy = start_policy(8);
+  const Quadratic cost = convex_cost();
+  auto rollouts = rollouts_of(stable_system(), cost, policy, 12);
+  rollouts.cost.setConstant(2.0);
+  Pilqr<> pilqr(policy);
+  ASSERT_TRUE(pilqr.update(rollouts, cost).ok());
+  const PilqrOptions options;
+  LqrFlm<> lqr(policy, {.kl_step = options.kl_step});
+  ASSERT_TRUE(lqr.update(rollouts, cost).ok());
+  EXPECT_GT(policy_distance(lqr.policy(), policy), 0.1);
+  EXPECT_LT(policy_distance(pilqr.policy(), lqr.policy()), 1e-12);
 }
 
 TEST(Pilqr, ThePaperPresetHasTheAuthorsNumbers) {
@@ -103,7 +141,14 @@ TEST(Pilqr, ThePaperPresetHasTheAuthorsNumbers) {
   EXPECT_EQ(o.lqr_flm.min_variance_ratio, 0.0);
   EXPECT_EQ(o.pi2.covariance_damping, 2.0);
   EXPECT_FALSE(o.pi2.centered);
+  EXPECT_EQ(o.temperature.kl_step, 1.0);
+  EXPECT_EQ(o.temperature.kl_share, 1.0);
   EXPECT_EQ(o.temperature.min_temperature, 1e-3);
+  EXPECT_EQ(o.kl_rule, KlRule::residual);
+  EXPECT_EQ(o.dual_floor, 0.0);
+  EXPECT_EQ(o.weight_source, CostSource::residual);
+  EXPECT_EQ(o.controls, SampleControls::replayed);
+  EXPECT_FALSE(o.model.neighbours.has_value());
 }
 
 // Later ones adapt the KL step to the residual ratio, which an offset changes.

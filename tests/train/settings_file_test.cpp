@@ -71,6 +71,7 @@ const std::map<std::string, std::string>& other_values() {
       {"noise.antithetic", "true"},
       {"fit.ridge", "1e-07"},
       {"fit.prior", "\"gmm\""},
+      {"neighbours.points_per_input", "3.5"},
       {"gmm.max_clusters", "5"},
       {"gmm.min_points_per_cluster", "11"},
       {"gmm.max_points", "300"},
@@ -92,9 +93,13 @@ const std::map<std::string, std::string>& other_values() {
       {"lqr_flm.tolerance", "0.1"},
       {"lqr_flm.min_dual", "5e-324"},
       {"lqr_flm.max_dual", "1e+20"},
+      {"lqr_flm.dual_floor", "0.5"},
       {"temperature.kl_step", "0.75"},
+      {"temperature.kl_share", "0.625"},
       {"temperature.min_temperature", "0.001"},
       {"temperature.source", "\"residual\""},
+      {"pi2.source", "\"residual\""},
+      {"pi2.controls", "\"replayed\""},
       {"pi2.covariance_damping", "0.0"},
       {"pi2.centered", "false"},
       {"pi2.shrinkage", "4.0"},
@@ -109,12 +114,11 @@ TEST(SettingsFile, EverySettingIsReadAndWrittenAlone) {
   for (const std::string& key : keys) {
     if (key == "task" || key == "algorithm" || key == "preset") continue;  // they change others
     const std::string& value = other_values().at(key);
-    const std::string base = key == "kl_step.rule" ? "algorithm=lqr_flm" : "algorithm=pilqr";
-    auto expected = entries(to_toml(with({base})));
+    auto expected = entries(to_toml(with({"algorithm=pilqr"})));
     ASSERT_TRUE(expected.count(key)) << key;
     ASSERT_NE(expected.at(key), value) << key;
     expected[key] = value;
-    EXPECT_EQ(entries(to_toml(with({base, key + '=' + value}))), expected) << key;
+    EXPECT_EQ(entries(to_toml(with({"algorithm=pilqr", key + '=' + value}))), expected) << key;
   }
 }
 
@@ -123,9 +127,10 @@ std::set<std::string> users_of(const std::string& key) {
   static const std::map<std::string, std::set<std::string>> of_some = {
       {"fit", {"pilqr", "lqr_flm"}},     {"gmm", {"pilqr", "lqr_flm"}},
       {"replay", {"pilqr", "lqr_flm"}},  {"kl_step", {"pilqr", "lqr_flm"}},
-      {"kl_step.rule", {"lqr_flm"}},     {"lqr_flm", {"pilqr", "lqr_flm"}},
-      {"temperature", {"pilqr", "pi2"}}, {"temperature.source", {"pilqr"}},
-      {"pi2", {"pilqr", "pi2"}},
+      {"lqr_flm", {"pilqr", "lqr_flm"}}, {"neighbours", {"pilqr", "lqr_flm"}},
+      {"lqr_flm.dual_floor", {"pilqr"}}, {"temperature.source", {"pilqr"}},
+      {"temperature", {"pilqr", "pi2"}}, {"pi2.source", {"pilqr"}},
+      {"pi2", {"pilqr", "pi2"}},         {"pi2.controls", {"pilqr"}},
   };
   for (const std::string& name : {key, key.substr(0, key.find('.'))}) {
     if (const auto found = of_some.find(name); found != of_some.end()) return found->second;
@@ -177,8 +182,8 @@ TEST(SettingsFile, SeveralAlgorithmsShareSettings) {
   EXPECT_EQ(refusal([&] { (void)resolved("pi2"); }),
             "--set temperature.source=residual: not used by lqr_flm or pi2");
   request.algorithms.emplace_back("pilqr");
-  EXPECT_EQ(resolved("pilqr").temperature_source, TemperatureSource::residual);
-  EXPECT_EQ(resolved("pi2").temperature_source, TemperatureSource::sampled);
+  EXPECT_EQ(resolved("pilqr").temperature_source, CostSource::residual);
+  EXPECT_EQ(resolved("pi2").temperature_source, CostSource::sampled);
 }
 
 TEST(SettingsFile, RoundTrip) {
@@ -238,11 +243,17 @@ TEST(SettingsFile, Precedence) {
   EXPECT_EQ(run.preset, Preset::paper);
 }
 
-TEST(SettingsFile, PriorDecidesWhetherTheMixtureIsUsed) {
-  EXPECT_FALSE(with({"gmm.strength=3"}).settings.model.gmm.has_value());
+TEST(SettingsFile, PriorDecidesWhatIsUsed) {
+  const ModelOptions standard = with({"gmm.strength=3"}).settings.model;
+  EXPECT_FALSE(standard.gmm.has_value());
+  EXPECT_TRUE(standard.neighbours.has_value());
+  EXPECT_EQ(with({"neighbours.points_per_input=3"}).settings.model.neighbours->points_per_input, 3);
+  EXPECT_FALSE(with({"fit.prior=none"}).settings.model.neighbours.has_value());
+  EXPECT_FALSE(with({"preset=paper"}).settings.model.neighbours.has_value());
   const RunSettings run = with({"gmm.strength=3", "fit.prior=gmm"});
   ASSERT_TRUE(run.settings.model.gmm.has_value());
   EXPECT_EQ(run.settings.model.gmm->strength, 3.0);
+  EXPECT_FALSE(run.settings.model.neighbours.has_value());
 }
 
 TEST(SettingsFile, WrongValuesOfSet) {
@@ -278,6 +289,9 @@ TEST(SettingsFile, WrongValuesOfSet) {
       {"preset=none", "expected one of \"default\", \"paper\", not \"none\""},
       {"task=point_mass", "is \"point_mass\", but the command line names \"reacher\""},
       {"gmm.max_clusters=1", "mixture prior: max_clusters is 1"},
+      {"neighbours.points_per_input=-1", "neighbours: points_per_input is -1"},
+      {"lqr_flm.dual_floor=-1", "dual_floor is -1"},
+      {"temperature.kl_share=0", "kl_share is 0"},
       {"kl_step.min_multiplier_first=30", "max_multiplier_first is 20"},
       {"noise=3", "unknown setting"},
       {"pi2.noise=3", "unknown setting"},

@@ -163,6 +163,7 @@ TEST(Trainer, RanksFailTogetherAndNameTheRank) {
 TEST(Trainer, AFailedUpdateKeepsItsPolicyOnAllRanks) {
   Settings settings = test::reacher_settings(Algorithm::pilqr, false);
   settings.model.fit.ridge = 0.0;
+  settings.model.neighbours.reset();
   settings.samples = 3;
   std::vector<RecordedRun> runs(2, RecordedRun(settings));
   const auto before = runs[0].states();

@@ -32,10 +32,13 @@ struct Settings {
   ModelOptions model{};
   ReplayOptions replay{};
   KlStepOptions kl_step{};
-  KlRule kl_rule = KlRule::residual;  ///< a choice for lqr_flm only
+  KlRule kl_rule = KlRule::improvement;
   LqrFlmOptions lqr_flm{};
   TemperatureOptions temperature{};
-  TemperatureSource temperature_source = TemperatureSource::sampled;  ///< pilqr only
+  double dual_floor = 0.01;  ///< pilqr only, like the next three
+  CostSource temperature_source = CostSource::sampled;
+  CostSource weight_source = CostSource::sampled;
+  SampleControls controls = SampleControls::taken;
   Pi2Options pi2{};
 };
 

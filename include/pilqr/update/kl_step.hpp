@@ -6,6 +6,12 @@
 
 namespace pilqr {
 
+/// What the KL step adapts to.
+enum class KlRule {
+  improvement,  ///< predicted against actual improvement of the expected cost (LFDA16; ML16)
+  residual,     ///< the share of the cost that the model leaves unexplained (PILQR17 section 4.4)
+};
+
 /// Base step (nats) and bounds of its multiplier. `_first` holds at t = 0, `_last` at t = T-1,
 /// linear in between, so that nothing depends on the horizon's length; with a single step `_last`
 /// holds.

@@ -129,7 +129,8 @@ TEST(Mpirun, AFailedUpdateEndsAllRanks) {
   Command command;
   const Outcome outcome =
       run(command, 2,
-          training("r", "0,1,2", {"--set", "fit.ridge=0", "fit.prior=none", "--samples", "3"}));
+          training("r", "0,1,2",
+                   {"--set", "fit.ridge=0", "--set", "fit.prior=none", "--samples", "3"}));
   EXPECT_EQ(outcome.status, 1);
   const auto lines = own_lines(outcome.err);
   ASSERT_EQ(lines.size(), 1U) << outcome.err;

@@ -129,7 +129,7 @@ TEST(Train, ThreadsDoNotShow) {
 TEST(Train, FailureSaysWhereAndKeepsTheLastGoodPolicy) {
   Command command;
   const Outcome outcome = command.run(
-      short_training("r", {"--set", "fit.ridge=0", "fit.prior=none", "--samples", "3"}));
+      short_training("r", {"--set", "fit.ridge=0", "--set", "fit.prior=none", "--samples", "3"}));
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.out, "");
   for (const char* part : {"iteration 1 failed", "singular_fit", "condition 0", "step 0", "value 0",

@@ -34,8 +34,16 @@ NeighbourPrior::NeighbourPrior(const RolloutsView& rollouts, const NeighbourPrio
   const int D = 2 * rollouts.nx() + rollouts.nu();
   const int transitions = std::max(rollouts.steps() - 1, 0);
   const double steps = options.points_per_input * (rollouts.nx() + rollouts.nu()) / N;
+  none_ = {.mu0 = VectorX::Zero(D), .Phi = MatrixX::Zero(D, D), .m = 0.0, .n0 = 0.0};
   if (!(steps > 1.0)) return;
   decay_ = (steps - 1.0) / (steps + 1.0);
+  const auto overflow = [&](int t, const MatrixX& S) {
+    prior_.clear();
+    failure_ = {.kind = FailureKind::singular_fit,
+                .step = t,
+                .value = S.sum(),
+                .detail = "scatter of [x; u; x'] is not finite"};
+  };
 
   std::vector<MatrixX> own(static_cast<std::size_t>(transitions), MatrixX(D, D));
   Panel<> z(D, N);
@@ -43,21 +51,13 @@ NeighbourPrior::NeighbourPrior(const RolloutsView& rollouts, const NeighbourPrio
   for (int t = 0; t < transitions; ++t) {
     MatrixX& S = own[static_cast<std::size_t>(t)];
     scatter(rollouts, t, z, lower, S);
-    if (!S.allFinite()) {
-      failure_ = {.kind = FailureKind::singular_fit,
-                  .step = t,
-                  .value = S.cwiseAbs().maxCoeff(),
-                  .detail = "scatter of [x; u; x'] is not finite"};
-      return;
-    }
+    if (!S.allFinite()) return overflow(t, S);
   }
 
   // What lies before a step and what lies behind it: running sums.
   MatrixX sum = MatrixX::Zero(D, D);
   double points = 0.0;
-  const NormalInverseWishart none{
-      .mu0 = VectorX::Zero(D), .Phi = MatrixX::Zero(D, D), .m = 0.0, .n0 = 0.0};
-  prior_.assign(static_cast<std::size_t>(transitions), none);
+  prior_.assign(static_cast<std::size_t>(transitions), none_);
   const auto pass = [&](int t) {
     const auto at = static_cast<std::size_t>(t);
     prior_[at].Phi += sum;
@@ -69,6 +69,10 @@ NeighbourPrior::NeighbourPrior(const RolloutsView& rollouts, const NeighbourPrio
   sum.setZero();
   points = 0.0;
   for (int t = transitions - 1; t >= 0; --t) pass(t);
+  for (int t = 0; t < transitions; ++t) {
+    const MatrixX& Phi = prior_[static_cast<std::size_t>(t)].Phi;
+    if (!Phi.allFinite()) return overflow(t, Phi);
+  }
 }
 
 }  // namespace pilqr

@@ -105,6 +105,7 @@ Pi2Weights detail::pi2_update(MatrixRef k_all, MatrixRef L_all, const SequenceVi
 
 Failure detail::carry_over(const RolloutsView& rollouts, const MatrixX& weights,
                            const PolicyView& policy, MatrixRef k) {
+  require_valid(rollouts);
   const int T = policy.steps();
   const int N = rollouts.samples();
   require(rollouts.steps() == T && rollouts.nx() == policy.nx() && rollouts.nu() == policy.nu(),
@@ -113,12 +114,13 @@ Failure detail::carry_over(const RolloutsView& rollouts, const MatrixX& weights,
   require(rows(weights) == N && cols(weights) == T,
           "carry over: weights are {}x{}, expected {}x{} (N x T)", rows(weights), cols(weights), N,
           T);
+  MatrixX updated(policy.nu(), T);
   VectorX w(N);
   VectorX x(policy.nx());
   for (int t = 0; t < T; ++t) {
     w = weights.col(t).array() - 1.0 / N;
     x.noalias() = rollouts.x[t] * w;
-    auto control = k.col(t);
+    auto control = updated.col(t);
     control = policy.k[t];
     control.noalias() += rollouts.u[t] * w;
     control.noalias() -= policy.K[t] * x;
@@ -129,6 +131,7 @@ Failure detail::carry_over(const RolloutsView& rollouts, const MatrixX& weights,
               .detail = "PI2 policy"};
     }
   }
+  k = updated;
   return {};
 }
 

@@ -92,8 +92,11 @@ double solve(const Costs& costs, const TemperatureOptions& options) {
   const double floor =
       std::max({options.min_temperature, 1e-12 * range, std::numeric_limits<double>::min() * 1e8});
   double low = std::log(floor);
-  const double log_samples = std::log(static_cast<double>(costs.S.size()));
-  const double kl_step = std::min(options.kl_step, options.kl_share * log_samples);
+  double kl_step = options.kl_step;
+  if (options.kl_share < 1.0) {  // log N itself is beyond what weights reach
+    const auto samples = static_cast<double>(costs.S.size());
+    kl_step = std::min(kl_step, options.kl_share * std::log(samples));
+  }
   if (divergence(costs, floor).value <= kl_step) return floor;
   // KL <= range^2 / (8 eta^2) (variance of a bounded variable), so this is on the other side.
   const double target = std::log(kl_step);

@@ -22,7 +22,7 @@ enum class CostSource {
 /// Which controls the model-free step weighs.
 enum class SampleControls {
   /// u_i, those of the sample: its deviation from the batch's mean, states included, is carried
-  /// over to the new gains. See carry_over.
+  /// over to the new gains, centred whatever Pi2Options::centered says. See carry_over.
   taken,
   /// Those that the new policy would have taken with the sample's noise (PILQR17 Algorithm 1 line
   /// 7).
@@ -72,8 +72,8 @@ struct PilqrOptions {
 
 /// Throws InvalidArgument, naming the option that is out of range.
 inline void require_valid(const PilqrOptions& o) {
-  require(std::isfinite(o.dual_floor) && o.dual_floor >= 0.0,
-          "lqr_flm: dual_floor is {}, expected finite and >= 0", o.dual_floor);
+  require(o.dual_floor >= 0.0 && o.dual_floor <= 1.0,
+          "lqr_flm: dual_floor is {}, expected in [0, 1]", o.dual_floor);
   require_valid(o.temperature);
   require_valid(o.pi2);
 }

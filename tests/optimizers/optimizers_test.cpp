@@ -151,7 +151,7 @@ TEST(Pilqr, ThePaperPresetHasTheAuthorsNumbers) {
   EXPECT_FALSE(o.model.neighbours.has_value());
 }
 
-// Later ones adapt the KL step to the residual ratio, which an offset changes.
+// The paper's rule for the KL step looks at a ratio from the second on, which an offset changes.
 TEST(Pilqr, AConstantInTheCostChangesNothingInTheFirstUpdate) {
   const auto policy = start_policy(8);
   Quadratic cost = convex_cost();
@@ -166,7 +166,8 @@ TEST(Pilqr, AConstantInTheCostChangesNothingInTheFirstUpdate) {
   EXPECT_LT(policy_distance(plain.policy(), shifted.policy()), 1e-6);
 }
 
-TEST(Pilqr, ScalingTheCostChangesNothing) {
+// Later ones divide by an improvement of at least 1e-4 in cost units.
+TEST(Pilqr, ScalingTheCostChangesNothingInTheFirstUpdate) {
   const auto policy = start_policy(8);
   Quadratic cost = convex_cost();
   auto rollouts = rollouts_of(stable_system(), cost, policy, 12);

@@ -141,7 +141,7 @@ TEST(Checkpoint, MetadataThatIsWrong) {
   };
   const std::vector<Case> cases = {
       {"format", "pilqr.tvlg_policy", "expected \"pilqr.checkpoint\""},
-      {"format_version", "2", "expected \"1\""},
+      {"format_version", "1", "expected \"2\""},
       {"task", "point_mass", "expected \"reacher\""},
       {"algorithm", "pi2", "expected \"pilqr\""},
       {"seed", "8", "expected \"7\""},

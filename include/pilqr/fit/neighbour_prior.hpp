@@ -13,17 +13,17 @@ namespace pilqr {
 
 /// How far the neighbours reach.
 struct NeighbourPriorOptions {
-  /// Points that every entry of [x; u] should be regressed on, a step's own included. With N
-  /// samples the steps at distance d count lambda^d, where (1 + lambda) / (1 - lambda) =
-  /// points_per_input (nx + nu) / N steps make up these points. From N >= points_per_input (nx +
-  /// nu) samples on a step's own do.
+  /// Points that every entry of [x; u] should be regressed on, a step's own included; at most 1e6.
+  /// With N samples the steps at distance d count lambda^d, where (1 + lambda) / (1 - lambda) =
+  /// points_per_input (nx + nu) / N steps make up these points, away from the ends of the horizon.
+  /// From N >= points_per_input (nx + nu) samples on a step's own do.
   double points_per_input = 10.0;
 };
 
 /// Throws InvalidArgument, naming the option that is out of range.
 inline void require_valid(const NeighbourPriorOptions& o) {
-  require(std::isfinite(o.points_per_input) && o.points_per_input >= 0.0,
-          "neighbours: points_per_input is {}, expected finite and >= 0", o.points_per_input);
+  require(o.points_per_input >= 0.0 && o.points_per_input <= 1e6,
+          "neighbours: points_per_input is {}, expected 0 to 1e6", o.points_per_input);
 }
 
 /// For every t < T-1 the scatter of the transitions z = [x; u; x'] of the OTHER steps, each about
@@ -44,15 +44,16 @@ class NeighbourPrior {
   /// be squared.
   [[nodiscard]] const Failure& failure() const { return failure_; }
 
-  /// The prior at step t < T-1, with decay; the points themselves are not used again.
+  /// The prior at step t < T-1; the points themselves are not used again.
   [[nodiscard]] const NormalInverseWishart& at(int t, const MatrixX&) const {
-    return prior_[static_cast<std::size_t>(t)];
+    return prior_.empty() ? none_ : prior_[static_cast<std::size_t>(t)];
   }
 
  private:
   double decay_ = 0.0;
   Failure failure_;
-  std::vector<NormalInverseWishart> prior_;  // T - 1
+  NormalInverseWishart none_;
+  std::vector<NormalInverseWishart> prior_;  // T - 1, or none
 };
 
 }  // namespace pilqr

@@ -386,6 +386,7 @@ TEST(CarryOver, UniformWeightsAndFailures) {
   const Failure failure = carry_over(d.r, d.weights, d.other, updated);
   EXPECT_EQ(failure.kind, FailureKind::non_finite_update);
   EXPECT_EQ(failure.step, 4);
+  EXPECT_EQ(updated, d.other) << "untouched";
   EXPECT_THROW((void)carry_over(d.r, d.weights.leftCols(3), d.other, updated), InvalidArgument);
   EXPECT_THROW(
       (void)carry_over(d.r, d.weights, d.random.policy<Dynamic, Dynamic>(7, 2, 2), updated),

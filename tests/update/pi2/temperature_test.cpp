@@ -233,6 +233,11 @@ TEST(Temperature, TheShareOfTheLargestDivergence) {
     EXPECT_EQ(optimize_temperature(S, {.kl_step = 0.1 * log_n, .kl_share = 0.25}),
               optimize_temperature(S, {.kl_step = 0.1 * log_n}));
   }
+  for (const int N : {7, 14, 20, 49}) {  // log N, rounded, is below what one heavy weight has
+    const VectorX S = Random(13).vector(N);
+    EXPECT_EQ(optimize_temperature(S, {.kl_step = 1e3, .kl_share = 1.0}),
+              1e-12 * (S.maxCoeff() - S.minCoeff()));
+  }
   const VectorX one = VectorX::Constant(1, 3.0);
   EXPECT_EQ(optimize_temperature(one, {.kl_share = 0.25}), std::numeric_limits<double>::max());
   for (const double share : {0.0, -1.0, 1.1, std::nan("")}) {

@@ -71,7 +71,8 @@ template <int Nx = Dynamic, int Nu = Dynamic>
 struct LqrFlmWorkspace {
   std::optional<SweepWorkspace<Nx, Nu>> sweep{};
   StateMarginals<Nx, Nu> states{};  ///< per step: those of the reference
-  Marginals<Nx, Nu> marginals{};    ///< total: those of the last policy tried, or the reference's
+  /// Total: those of the last policy tried, or the reference's. Optimisers: for expected costs.
+  Marginals<Nx, Nu> marginals{};
 
   /// The sweep's, for these sizes.
   SweepWorkspace<Nx, Nu>& sized(int nx, int nu) {

@@ -72,7 +72,7 @@ namespace detail {
 /// weights, and the undamped covariance is L (I + scatter - uniform scatter) L'.
 /// @param policy the policy to improve: the sampled one (PI2 alone) or LQR-FLM's (PILQR).
 /// @param xi the samples' noise, nu x N per step.
-/// @param cost_to_go S, N x T: of the sampled cost (PI2 alone) or of its residual (PILQR).
+/// @param cost_to_go S, N x T: of the sampled cost or of its residual (PILQR17).
 /// @param temperature per step, cost units, T entries > 0.
 ///
 /// Throws InvalidArgument on shapes, options and temperatures; costs-to-go, noise or results that
@@ -114,7 +114,8 @@ namespace detail {
 /// sampled this is pi2_update's centred k.
 /// @param weights N x T, columns sum to 1.
 /// @param policy has the gains and the k to start from.
-/// @param updated gets the new k; returns non_finite_update with the step if one is not finite.
+/// @param updated gets the new k; if one is not finite it keeps the old, and non_finite_update is
+/// returned with the step.
 ///
 /// Throws InvalidArgument on shapes.
 template <int Nx, int Nu>
@@ -122,6 +123,13 @@ template <int Nx, int Nu>
                                  const LinearGaussianPolicy<Nx, Nu>& policy,
                                  LinearGaussianPolicy<Nx, Nu>& updated) {
   require_same_shape(policy, updated);
+  const auto fits = [&](const auto& k) {
+    return k.steps() == policy.steps() && k.rows() == policy.nu();
+  };
+  require(fits(policy.k) && fits(updated.k),
+          "carry over: K has {} steps and {} controls, k {} and {}, the updated k {} and {}",
+          policy.steps(), policy.nu(), policy.k.steps(), policy.k.rows(), updated.k.steps(),
+          updated.k.rows());
   return detail::carry_over(
       rollouts, weights, policy,
       Eigen::Map<MatrixX>(updated.k.flat().data(), policy.nu(), policy.steps()));

@@ -33,9 +33,10 @@ void path_integral_weights(const ConstVectorRef& cost_to_go, double temperature,
 /// eta kl + eta log mean_i exp(-S_i/eta). The
 /// divergence falls monotonically in eta, so the root is bracketed in log eta and found to
 /// rounding; a common offset of S has no effect. If even the smallest temperature keeps the
-/// divergence below kl_step (as for kl_step > log N), the temperature sits at its bound. Costs that
-/// are all equal carry no information; the temperature is then infinite in effect (max double), the
-/// weights are uniform. Throws InvalidArgument for no costs or costs that are not finite.
+/// divergence below that (as for kl_step > log N with kl_share 1), the temperature sits at its
+/// bound. Costs that are all equal carry no information; the temperature is then infinite in effect
+/// (max double), the weights are uniform. Throws InvalidArgument for no costs or costs that are not
+/// finite.
 [[nodiscard]] double optimize_temperature(const ConstVectorRef& cost_to_go,
                                           const TemperatureOptions& options);
 

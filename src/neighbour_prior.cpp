@@ -38,11 +38,11 @@ NeighbourPrior::NeighbourPrior(const RolloutsView& rollouts, const NeighbourPrio
   if (!(steps > 1.0)) return;
   decay_ = (steps - 1.0) / (steps + 1.0);
   const auto overflow = [&](int t, const MatrixX& S) {
-    prior_.clear();
     failure_ = {.kind = FailureKind::singular_fit,
                 .step = t,
                 .value = S.sum(),
                 .detail = "scatter of [x; u; x'] is not finite"};
+    prior_.clear();
   };
 
   std::vector<MatrixX> own(static_cast<std::size_t>(transitions), MatrixX(D, D));
@@ -51,7 +51,10 @@ NeighbourPrior::NeighbourPrior(const RolloutsView& rollouts, const NeighbourPrio
   for (int t = 0; t < transitions; ++t) {
     MatrixX& S = own[static_cast<std::size_t>(t)];
     scatter(rollouts, t, z, lower, S);
-    if (!S.allFinite()) return overflow(t, S);
+    if (!S.allFinite()) {
+      overflow(t, S);
+      return;
+    }
   }
 
   // What lies before a step and what lies behind it: running sums.
@@ -71,7 +74,10 @@ NeighbourPrior::NeighbourPrior(const RolloutsView& rollouts, const NeighbourPrio
   for (int t = transitions - 1; t >= 0; --t) pass(t);
   for (int t = 0; t < transitions; ++t) {
     const MatrixX& Phi = prior_[static_cast<std::size_t>(t)].Phi;
-    if (!Phi.allFinite()) return overflow(t, Phi);
+    if (!Phi.allFinite()) {
+      overflow(t, Phi);
+      return;
+    }
   }
 }
 

@@ -76,11 +76,8 @@ bool uses(Algorithm algorithm, std::string_view key) {
     return algorithm == Algorithm::pilqr;
   }
   if (section == "temperature" || section == "pi2") return algorithm != Algorithm::lqr_flm;
-  if (section == "fit" || section == "neighbours" || section == "gmm" || section == "replay" ||
-      section == "kl_step" || section == "lqr_flm") {
-    return algorithm != Algorithm::pi2;
-  }
-  return true;
+  const std::array model{"fit", "neighbours", "gmm", "replay", "kl_step", "lqr_flm"};
+  return algorithm != Algorithm::pi2 || std::count(model.begin(), model.end(), section) == 0;
 }
 
 /// The names of a choice's values.

@@ -1,8 +1,10 @@
-// pilqr_update/NXxNU/T/N: a whole update without GMM (fit, expansion, replay, LQR-FLM, PI2).
-// fit_dynamics/NXxNU/T/N, predict_costs/NXxNU/T/N, pi2_update/NXxNU/T/N: its parts.
-// gmm_em_iteration/DIM/K/POINTS. pilqr_update_gmm/NXxNU/T/N: a whole update with the mixture prior,
-// in the fifth iteration. rollout/TASK: one rollout of a task under its start policy.
-// random_normal/1000: a thousand standard normals at once. random_normal_single: one of them alone.
+// pilqr_update/NXxNU/T/N: a whole update without GMM (fit, expansion, replay, LQR-FLM, PI2), in the
+// second iteration.
+// fit_dynamics/NXxNU/T/N without a prior, fit_dynamics_neighbours/NXxNU/T/N,
+// predict_costs/NXxNU/T/N, pi2_update/NXxNU/T/N: its parts. gmm_em_iteration/DIM/K/POINTS.
+// pilqr_update_gmm/NXxNU/T/N: a whole update with the mixture prior, in the fifth iteration.
+// rollout/TASK: one rollout of a task under its start policy. random_normal/1000: a thousand
+// standard normals at once. random_normal_single: one of them alone.
 #include <benchmark/benchmark.h>
 
 #include "pilqr/fit/gmm.hpp"
@@ -17,11 +19,18 @@ namespace {
 constexpr int T = 100;
 constexpr int N = 20;
 
-void fit(benchmark::State& state, int nx, int nu) {
+void fit(benchmark::State& state, int nx, int nu, bool neighbours) {
   const Problem<Dynamic, Dynamic> p(T, N, nx, nu);
   LinearGaussianDynamics<> dynamics;
+  NeighbourPrior prior;
   for (auto _ : state) {
-    const Failure failure = fit_dynamics(p.rollouts, {}, NoPrior{}, dynamics);
+    Failure failure;
+    if (neighbours) {
+      failure = prior.update(p.rollouts, {});
+      if (failure.ok()) failure = fit_dynamics(p.rollouts, {}, prior, dynamics);
+    } else {
+      failure = fit_dynamics(p.rollouts, {}, NoPrior{}, dynamics);
+    }
     if (!failure.ok()) state.SkipWithError(failure.message().c_str());
     benchmark::DoNotOptimize(dynamics.F.flat().data());
     benchmark::ClobberMemory();
@@ -61,14 +70,16 @@ void pi2(benchmark::State& state, int nx, int nu) {
 
 void update(benchmark::State& state, int nx, int nu) {
   const Problem<Dynamic, Dynamic> p(T, N, nx, nu);
-  Pilqr<> optimizer(p.policy);
-  const ModelBasedState fresh = optimizer.state();
-  const RandomStream stream(StreamKey{});
+  Pilqr<> seasoned(p.policy);
+  const UpdateReport first = seasoned.update(p.rollouts, ReachCost{});
+  if (!first.ok()) state.SkipWithError(first.failure.message().c_str());
+  test::Random random(1);
+  const Rollouts<> rollouts = p.run(seasoned.policy(), N, random);
   for (auto _ : state) {
     state.PauseTiming();
-    optimizer.restore(p.policy, fresh);
+    Pilqr<> optimizer = seasoned;
     state.ResumeTiming();
-    const UpdateReport report = optimizer.update(p.rollouts, ReachCost{}, stream);
+    const UpdateReport report = optimizer.update(rollouts, ReachCost{});
     if (!report.ok()) state.SkipWithError(report.failure.message().c_str());
     benchmark::DoNotOptimize(optimizer.policy().K.flat().data());
   }
@@ -153,7 +164,8 @@ void add_updates() {
   };
   for (const Size s : {Size{4, 2}, Size{12, 4}, Size{26, 7}, Size{32, 6}, Size{64, 16}}) {
     const std::string size = fmt::format("/{}x{}/{}/{}", s.nx, s.nu, T, N);
-    RegisterBenchmark(("fit_dynamics" + size).c_str(), fit, s.nx, s.nu)->Unit(us);
+    RegisterBenchmark(("fit_dynamics" + size).c_str(), fit, s.nx, s.nu, false)->Unit(us);
+    RegisterBenchmark(("fit_dynamics_neighbours" + size).c_str(), fit, s.nx, s.nu, true)->Unit(us);
     RegisterBenchmark(("predict_costs" + size).c_str(), replay, s.nx, s.nu)->Unit(us);
     RegisterBenchmark(("pi2_update" + size).c_str(), pi2, s.nx, s.nu)->Unit(us);
     RegisterBenchmark(("pilqr_update" + size).c_str(), update, s.nx, s.nu)->Unit(us);

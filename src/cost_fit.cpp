@@ -9,6 +9,23 @@
 #include "pilqr/core/panel.hpp"
 
 namespace pilqr {
+namespace {
+
+/// Whether all bits are: minus zero is not.
+bool all_zero(const double* entries, Eigen::Index size) {
+  constexpr Eigen::Index lanes = 16;  // sums that do not wait for each other
+  std::uint64_t bits[lanes] = {};
+  Eigen::Index k = 0;
+  for (; k + lanes <= size; k += lanes) {
+    for (Eigen::Index q = 0; q < lanes; ++q)
+      bits[q] |= std::bit_cast<std::uint64_t>(entries[k + q]);
+  }
+  for (; k < size; ++k) bits[0] |= std::bit_cast<std::uint64_t>(entries[k]);
+  for (Eigen::Index q = 1; q < lanes; ++q) bits[0] |= bits[q];
+  return bits[0] == 0;
+}
+
+}  // namespace
 
 bool detail::add_expansion(double share, const ConstVectorRef& y, CostExpansion& expansion,
                            MatrixRef C, VectorRef c, double& c0) {
@@ -18,12 +35,7 @@ bool detail::add_expansion(double share, const ConstVectorRef& y, CostExpansion&
   constexpr Eigen::Index group = 4;  // columns that are looked at together
   for (Eigen::Index first = 0; first < ny; first += group) {
     const Eigen::Index end = std::min(first + group, ny);
-    const double* entries = expansion.hessian.col(first).data();
-    std::uint64_t bits = 0;
-    for (Eigen::Index k = 0; k < (end - first) * ny; ++k) {
-      bits |= std::bit_cast<std::uint64_t>(entries[k]);
-    }
-    if (bits == 0) continue;
+    if (all_zero(expansion.hessian.col(first).data(), (end - first) * ny)) continue;
     for (Eigen::Index j = first; j < end; ++j) {
       double* h = expansion.hessian.data() + j * ny;
       double* mean = C.col(j).data();

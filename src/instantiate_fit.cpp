@@ -5,5 +5,7 @@ namespace pilqr {
 
 template Failure fit_dynamics(const Rollouts<>&, const DynamicsFitOptions&, const NoPrior&,
                               LinearGaussianDynamics<>&);
+template Failure fit_dynamics(const Rollouts<>&, const DynamicsFitOptions&, const NeighbourPrior&,
+                              LinearGaussianDynamics<>&);
 
 }  // namespace pilqr

@@ -1,5 +1,6 @@
 #include "pilqr/fit/regression.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "pilqr/core/check.hpp"
@@ -77,6 +78,27 @@ bool Regression::solve(double ridge, const NormalInverseWishart& prior) {
       update(j < n1_ ? S21_(i, j) : W(i, j - n1_), n1_ + i);
     }
   }
+  return solve_by_covariance(ridge) && finish();
+}
+
+bool Regression::solve(double ridge, const Moments& moments) {
+  const double scale = 1.0 / moments.points;
+  const double* column = moments.scatter;  // from its diagonal entry on
+  for (int j = 0; j < n1_; ++j) {
+    double* own = &S11_(j, j);
+    for (int i = 0; i < n1_ - j; ++i) own[i] = scale * column[i];
+    column += n1_ - j;
+    double* cross = &S21_(0, j);
+    for (int i = 0; i < n2_; ++i) cross[i] = scale * column[i];
+    column += n2_;
+  }
+  for (int j = 0; j < n2_; ++j) {
+    double* own = &W(j, j);
+    for (int i = 0; i < n2_ - j; ++i) own[i] = scale * column[i];
+    column += n2_ - j;
+  }
+  std::copy_n(moments.mean, n1_, mu1_.data());
+  std::copy_n(moments.mean + n1_, n2_, mu2_.data());
   return solve_by_covariance(ridge) && finish();
 }
 

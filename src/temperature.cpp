@@ -86,25 +86,30 @@ Divergence divergence(const Costs& costs, double temperature) {
 }
 
 /// See optimize_temperature.
-double solve(const Costs& costs, const TemperatureOptions& options) {
+/// @param guess of the logarithm of temperature / range, and that of the result; NaN: none.
+double solve(const Costs& costs, const TemperatureOptions& options, double& guess) {
   const double range = costs.range;
   if (range == 0.0) return std::numeric_limits<double>::max();
   const double floor =
       std::max({options.min_temperature, 1e-12 * range, std::numeric_limits<double>::min() * 1e8});
-  double low = std::log(floor);
+  const double lowest = std::log(floor);
+  double low = lowest;
   double kl_step = options.kl_step;
   if (options.kl_share < 1.0) {  // log N itself is beyond what weights reach
     const auto samples = static_cast<double>(costs.S.size());
     kl_step = std::min(kl_step, options.kl_share * std::log(samples));
   }
-  if (divergence(costs, floor).value <= kl_step) return floor;
   // KL <= range^2 / (8 eta^2) (variance of a bounded variable), so this is on the other side.
   const double target = std::log(kl_step);
-  double high = std::max(low + 1.0, std::log(range) - 0.5 * target);
-  // High temperatures have KL = variance / (2 eta^2).
-  const double mean = (costs.S.array() - costs.offset).mean();
-  const double variance = (costs.S.array() - costs.offset - mean).square().mean();
-  double s = 0.5 * (std::log(0.5 * variance) - target);
+  const double log_range = std::log(range);
+  double high = std::max(low + 1.0, log_range - 0.5 * target);
+  double s = guess + log_range;
+  if (!(s > low && s < high)) {
+    // High temperatures have KL = variance / (2 eta^2).
+    const double mean = (costs.S.array() - costs.offset).mean();
+    const double variance = (costs.S.array() - costs.offset - mean).square().mean();
+    s = 0.5 * (std::log(0.5 * variance) - target);
+  }
   if (!(s > low && s < high)) s = 0.5 * (low + high);
   constexpr int max_iterations = 200;  // bisection alone needs about 60
   for (int iteration = 0; iteration < max_iterations; ++iteration) {
@@ -112,11 +117,17 @@ double solve(const Costs& costs, const TemperatureOptions& options) {
     const double error = std::log(d.value) - target;  // -inf where the divergence underflows
     (error > 0.0 ? low : high) = s;
     const double step = -error * d.value / d.slope;
+    if (std::abs(step) < 1e-9) {  // Newton's steps square the error: nothing is left
+      s = std::clamp(s + step, low, high);
+      break;
+    }
     const bool inside = s + step > low && s + step < high;
+    // Nothing is known of the lower end yet: the divergence may be below the step everywhere.
+    if (!inside && low == lowest && divergence(costs, floor).value <= kl_step) return floor;
     s = inside ? s + step : 0.5 * (low + high);
-    // Newton's steps square the error: after one as small as this nothing is left.
-    if ((inside && std::abs(step) < 1e-9) || high - low < 1e-16 * std::abs(s)) break;
+    if (high - low < 1e-16 * std::abs(s)) break;
   }
+  guess = s - log_range;
   return std::exp(s);
 }
 
@@ -126,14 +137,19 @@ double optimize_temperature(const ConstVectorRef& cost_to_go, const TemperatureO
   require_valid(options);
   require(cost_to_go.size() > 0 && cost_to_go.allFinite(),
           "pi2: {} costs-to-go, expected at least one and all finite", rows(cost_to_go));
-  return solve(Costs(cost_to_go), options);
+  double guess = std::numeric_limits<double>::quiet_NaN();
+  return solve(Costs(cost_to_go), options, guess);
 }
 
 VectorX optimize_temperatures(const MatrixX& cost_to_go, const TemperatureOptions& options) {
   require_valid(options);
+  require(cost_to_go.size() > 0 && cost_to_go.allFinite(),
+          "pi2: {} x {} costs-to-go, expected at least one and all finite", rows(cost_to_go),
+          cols(cost_to_go));
   VectorX temperature(cost_to_go.cols());
+  double guess = std::numeric_limits<double>::quiet_NaN();
   for (Eigen::Index t = 0; t < cost_to_go.cols(); ++t) {
-    temperature(t) = optimize_temperature(cost_to_go.col(t), options);
+    temperature(t) = solve(Costs(cost_to_go.col(t)), options, guess);
   }
   return temperature;
 }

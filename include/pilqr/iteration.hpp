@@ -104,6 +104,7 @@ struct FittedModel {
   LinearGaussianDynamics<Nx, Nu> dynamics;
   QuadraticCost<Nx, Nu> cost;
   InitialState<Nx> start;
+  NeighbourPrior neighbours;  ///< what the dynamics were fitted to, if with neighbours
 };
 
 /// The mixture as fit_dynamics wants it.
@@ -128,9 +129,9 @@ template <int Nx, int Nu, Cost C>
     if (!mixture.ok()) return mixture.failure;
     failure = fit(MixturePrior{*gmm});
   } else if (options.neighbours && !gmm) {
-    const NeighbourPrior neighbours(rollouts, *options.neighbours);
-    if (!neighbours.failure().ok()) return neighbours.failure();
-    failure = neighbours.decay() > 0.0 ? fit(neighbours) : fit(NoPrior{});
+    failure = model.neighbours.update(rollouts, *options.neighbours);
+    if (!failure.ok()) return failure;
+    failure = model.neighbours.decay() > 0.0 ? fit(model.neighbours) : fit(NoPrior{});
   } else {
     failure = fit(NoPrior{});
   }
@@ -167,13 +168,13 @@ inline void adapt_kl_step(KlRule rule, const VectorX& ratio, double expected,
 }
 
 /// Under a model.
-/// @param marginals a buffer.
+/// @param states a buffer.
 template <int Nx, int Nu>
 [[nodiscard]] double expected_cost(const FittedModel<Nx, Nu>& model,
                                    const LinearGaussianPolicy<Nx, Nu>& policy,
-                                   Marginals<Nx, Nu>& marginals) {
-  forward_marginals(model.dynamics, policy, model.start, marginals);
-  return expected_costs(model.cost, marginals).sum();
+                                   StateMarginals<Nx, Nu>& states) {
+  state_marginals(model.dynamics, policy, model.start, states);
+  return expected_costs(model.cost, policy, states).sum();
 }
 
 /// What there is before the first iteration. Throws InvalidArgument if an option is invalid.

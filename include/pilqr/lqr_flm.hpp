@@ -65,13 +65,13 @@ class LqrFlm {
         predict_costs(model_.dynamics, model_.cost, policy_, rollouts, options_.replay);
     const VectorX ratio = residual_ratio(rollouts.cost - predicted.cost, rollouts.cost);
 
-    adapt_kl_step(options_.kl_rule, ratio, expected_cost(model_, policy_, workspace_.marginals),
+    adapt_kl_step(options_.kl_rule, ratio, expected_cost(model_, policy_, workspace_.states),
                   state_, next);
 
     auto lqr = lqr_flm_update(model_.dynamics, model_.cost, policy_, model_.start,
                               next.kl_step.value(), options_.lqr_flm, state_.lqr_dual, workspace_);
     if (!lqr.ok()) return failed(report, lqr.failure);
-    next.predicted_cost = expected_cost(model_, lqr.policy, workspace_.marginals);
+    next.predicted_cost = expected_cost(model_, lqr.policy, workspace_.states);
     next.lqr_dual = lqr.kl_dual(0);
 
     describe_model(predicted, ratio, next.kl_step, lqr, report);

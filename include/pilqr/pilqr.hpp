@@ -134,7 +134,7 @@ class Pilqr {
 
     // 5: adapt the KL step.
     const VectorX ratio = residual_ratio(residual, rollouts.cost);
-    adapt_kl_step(options_.kl_rule, ratio, expected_cost(model_, policy_, workspace_.marginals),
+    adapt_kl_step(options_.kl_rule, ratio, expected_cost(model_, policy_, workspace_.states),
                   state_, next);
 
     // 6: temperatures.
@@ -149,7 +149,7 @@ class Pilqr {
         lqr_flm_update(model_.dynamics, model_.cost, policy_, model_.start, next.kl_step.value(),
                        options_.lqr_flm, state_.lqr_dual, workspace_, least_dual(temperature));
     if (!lqr.ok()) return failed(report, lqr.failure);
-    next.predicted_cost = expected_cost(model_, lqr.policy, workspace_.marginals);
+    next.predicted_cost = expected_cost(model_, lqr.policy, workspace_.states);
     next.lqr_dual = lqr.kl_dual(0);
 
     // 8: the model-free update of its result (PILQR17 eq. 5 and 6).

@@ -20,7 +20,7 @@ constexpr int nx = 3;
 constexpr int nu = 2;
 constexpr int D = 2 * nx + nu;
 
-static_assert(RegressionPrior<NeighbourPrior>);
+static_assert(PosteriorMoments<NeighbourPrior>);
 
 /// Rollouts of unrelated numbers.
 Rollouts<> scrambled(int T, int N, std::uint64_t seed) {
@@ -48,7 +48,17 @@ MatrixX scatter(const MatrixX& z) {
   return sum;
 }
 
-TEST(NeighbourPrior, IsTheDecayingSumOfTheOtherStepsScatters) {
+/// The scatter of step t's moments, both triangles.
+MatrixX unpacked(const NeighbourPrior& prior, int t) {
+  MatrixX S(D, D);
+  const double* entry = prior.moments(t).scatter;
+  for (int j = 0; j < D; ++j) {
+    for (int i = j; i < D; ++i) S(i, j) = S(j, i) = *entry++;
+  }
+  return S;
+}
+
+TEST(NeighbourPrior, IsTheDecayingSumOfAllStepsScatters) {
   for (const int N : {1, 4, 9}) {
     const int T = 12;
     const auto r = scrambled(T, N, 3);
@@ -56,20 +66,20 @@ TEST(NeighbourPrior, IsTheDecayingSumOfTheOtherStepsScatters) {
     ASSERT_TRUE(prior.failure().ok());
     const double steps = 6.0 * (nx + nu) / N;
     EXPECT_NEAR((1.0 + prior.decay()) / (1.0 - prior.decay()), steps, 1e-12 * steps);
+    ASSERT_EQ(prior.steps(), T - 1);
     for (int t = 0; t + 1 < T; ++t) {
-      MatrixX Phi = MatrixX::Zero(D, D);
-      double n0 = 0.0;
+      MatrixX sum = MatrixX::Zero(D, D);
+      double weights = 0.0;
       for (int s = 0; s + 1 < T; ++s) {
-        if (s == t) continue;
         const double weight = std::pow(prior.decay(), std::abs(s - t));
-        Phi += weight * scatter(points(r, s));
-        n0 += weight * N;
+        sum += weight * scatter(points(r, s));
+        weights += weight * N;
       }
-      const NormalInverseWishart& at = prior.at(t, points(r, t));
-      EXPECT_LT((at.Phi - Phi).norm(), 1e-12 * (1.0 + Phi.norm())) << t;
-      EXPECT_EQ(at.Phi, at.Phi.transpose());
-      EXPECT_NEAR(at.n0, n0, 1e-12 * n0);
-      EXPECT_EQ(at.m, 0.0);
+      const Moments at = prior.moments(t);
+      EXPECT_LT((unpacked(prior, t) - sum).norm(), 1e-12 * (1.0 + sum.norm())) << t;
+      EXPECT_NEAR(at.points, weights, 1e-12 * weights);
+      const VectorX mean = points(r, t).rowwise().mean();
+      EXPECT_LT((Eigen::Map<const VectorX>(at.mean, D) - mean).norm(), 1e-14);
     }
   }
 }
@@ -79,10 +89,7 @@ TEST(NeighbourPrior, EnoughSamplesOrNoWishNeedNone) {
   EXPECT_EQ(NeighbourPrior(r, {.points_per_input = 6.0}).decay(), 0.0) << "30 = 6 x 5";
   EXPECT_GT(NeighbourPrior(r, {.points_per_input = 6.1}).decay(), 0.0);
   EXPECT_EQ(NeighbourPrior(r, {.points_per_input = 0.0}).decay(), 0.0);
-  const auto alone = fit_dynamics(r);
-  const auto none = fit_dynamics(r, {}, NeighbourPrior(r, {.points_per_input = 6.0}));
-  ASSERT_TRUE(alone.ok() && none.ok());
-  EXPECT_LT((alone.dynamics.F.flat() - none.dynamics.F.flat()).norm(), 1e-10);
+  EXPECT_EQ(NeighbourPrior(r, {.points_per_input = 0.0}).steps(), 0);
   EXPECT_LT(NeighbourPrior(scrambled(5, 1, 4), {.points_per_input = 1e6}).decay(), 1.0);
 }
 
@@ -90,8 +97,56 @@ TEST(NeighbourPrior, ShortHorizons) {
   EXPECT_TRUE(NeighbourPrior(scrambled(1, 3, 5), {}).failure().ok());
   const auto r = scrambled(2, 3, 5);
   const NeighbourPrior alone(r, {});
-  EXPECT_EQ(alone.at(0, points(r, 0)).n0, 0.0);
-  EXPECT_EQ(alone.at(0, points(r, 0)).Phi.norm(), 0.0);
+  ASSERT_EQ(alone.steps(), 1);
+  EXPECT_EQ(alone.moments(0).points, 3.0);
+  EXPECT_LT((unpacked(alone, 0) - scatter(points(r, 0))).norm(), 1e-13);
+}
+
+// The same posterior by another route: the other steps' scatter as a normal-inverse-Wishart prior
+// without an opinion on the mean.
+TEST(NeighbourPrior, IsTheNormalInverseWishartPosterior) {
+  const int T = 9;
+  const int N = 4;
+  const auto r = scrambled(T, N, 12);
+  const NeighbourPrior prior(r, {});
+  struct Others {
+    const Rollouts<>& r;
+    double decay;
+    [[nodiscard]] NormalInverseWishart at(int t, const MatrixX&) const {
+      NormalInverseWishart niw{VectorX::Zero(D), MatrixX::Zero(D, D), 0.0, 0.0};
+      for (int s = 0; s + 1 < r.steps(); ++s) {
+        if (s == t) continue;
+        const double weight = std::pow(decay, std::abs(s - t));
+        niw.Phi += weight * scatter(points(r, s));
+        niw.n0 += weight * r.samples();
+      }
+      return niw;
+    }
+  };
+  const auto a = fit_dynamics(r, {}, prior);
+  const auto b = fit_dynamics(r, {}, Others{r, prior.decay()});
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_LT((a.dynamics.F.flat() - b.dynamics.F.flat()).norm(), 1e-11);
+  EXPECT_LT((a.dynamics.f.flat() - b.dynamics.f.flat()).norm(), 1e-11);
+  for (int t = 0; t + 1 < T; ++t) {
+    EXPECT_LT((a.dynamics.W[t] - b.dynamics.W[t]).norm(), 1e-11) << t;
+  }
+}
+
+// A later batch takes the memory of an earlier one and nothing else of it.
+TEST(NeighbourPrior, UpdatesForget) {
+  const auto r = scrambled(9, 4, 13);
+  NeighbourPrior used(scrambled(12, 3, 14), {});
+  auto broken = scrambled(7, 3, 14);
+  broken.u[2](0, 0) = std::numeric_limits<double>::infinity();
+  EXPECT_FALSE(used.update(broken, {}).ok());
+  ASSERT_TRUE(used.update(r, {}).ok() && used.failure().ok());
+  const NeighbourPrior fresh(r, {});
+  ASSERT_EQ(used.steps(), fresh.steps());
+  for (int t = 0; t < used.steps(); ++t) {
+    EXPECT_EQ(unpacked(used, t), unpacked(fresh, t));
+    EXPECT_EQ(used.moments(t).points, fresh.moments(t).points);
+  }
 }
 
 // Dynamics that do not change in time, fewer samples than nx + nu: alone a step's regression
@@ -150,7 +205,7 @@ TEST(NeighbourPrior, DataThatAreNotFiniteAreNamed) {
     EXPECT_EQ(prior.failure().kind, FailureKind::singular_fit);
     EXPECT_EQ(prior.failure().step, 5);
     EXPECT_FALSE(std::isfinite(prior.failure().value));
-    EXPECT_EQ(prior.at(5, points(r, 5)).n0, 0.0);
+    EXPECT_EQ(prior.steps(), 0);
   }
   auto large = scrambled(30, 3, 8);  // every step's scatter is finite, their sum is not
   for (int t = 0; t < 30; ++t) large.u[t] *= 5e153;

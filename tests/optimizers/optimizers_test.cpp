@@ -75,7 +75,13 @@ TEST(Pilqr, IsTheCompositionOfItsSteps) {
             predict_costs(dynamics.dynamics, model.cost, policy, rollouts, options.replay);
         const MatrixX residual = rollouts.cost - predicted.cost;
         const auto expect = [&](const LinearGaussianPolicy<>& p) {
-          return expected_costs(model.cost, forward_marginals(dynamics.dynamics, p, start)).sum();
+          const auto y = forward_marginals(dynamics.dynamics, p, start);
+          double sum = 0.0;
+          for (int t = 0; t < p.steps(); ++t) {
+            const VectorX mu = y.mu[t];
+            sum += model.cost(t, mu) + 0.5 * (model.cost.C[t] * y.Sigma[t]).trace();
+          }
+          return sum;
         };
         const double expected = expect(policy);
         if (iteration > 0 && paper) {

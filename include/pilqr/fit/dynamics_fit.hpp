@@ -5,6 +5,7 @@
 #include <concepts>
 
 #include "pilqr/core/check.hpp"
+#include "pilqr/fit/neighbour_prior.hpp"
 #include "pilqr/fit/regression.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/model/rollout.hpp"
@@ -34,7 +35,8 @@ struct DynamicsFit {
 };
 
 /// Linear regression of x' on y = [x; u] at every t < T-1 (LA14 section 3; LFDA16 A.3), see
-/// Regression: the prior is one over z = [x; u; x'], the ridge stands on [x; u]. Fewer samples than
+/// Regression: the prior is one over z = [x; u; x'] or has taken these rollouts in already, as
+/// NeighbourPrior has; the ridge stands on [x; u]. Fewer samples than
 /// nx + nu is the normal case. Reports singular_fit with its step if the covariance of [x; u] is
 /// singular, which takes a ridge that vanishes next to the data, or if an entry is NaN or infinite.
 /// Throws InvalidArgument on shapes and options.
@@ -60,16 +62,20 @@ template <int Nx, int Nu, class Prior>
   Regression regression(nx + nu, nx, rollouts.samples());
   [[maybe_unused]] MatrixX z;  // the points of a step, as priors want them
   for (int t = 0; t + 1 < T; ++t) {
-    regression.z1.matrix().topRows(nx) = rollouts.x[t];
-    regression.z1.matrix().bottomRows(nu) = rollouts.u[t];
-    regression.z2.matrix() = rollouts.x[t + 1];
     bool solved = false;
-    if constexpr (RegressionPrior<Prior>) {
+    if constexpr (!PosteriorMoments<Prior>) {
+      regression.z1.matrix().topRows(nx) = rollouts.x[t];
+      regression.z1.matrix().bottomRows(nu) = rollouts.u[t];
+      regression.z2.matrix() = rollouts.x[t + 1];
+    }
+    if constexpr (PosteriorMoments<Prior>) {
+      solved = regression.solve(options.ridge, prior.moments(t));
+    } else if constexpr (RegressionPrior<Prior>) {
       z.resize(2 * nx + nu, rollouts.samples());
       z << rollouts.x[t], rollouts.u[t], rollouts.x[t + 1];
       solved = regression.solve(options.ridge, prior.at(t, z));
     } else {
-      static_assert(std::same_as<Prior, NoPrior>, "the prior needs at(t, z)");
+      static_assert(std::same_as<Prior, NoPrior>, "the prior needs at(t, z) or moments(t)");
       solved = regression.solve(options.ridge);
     }
     if (!solved) return failed(t);
@@ -83,6 +89,8 @@ template <int Nx, int Nu, class Prior>
 // Compiled once for sizes known at run time only.
 extern template Failure fit_dynamics(const Rollouts<>&, const DynamicsFitOptions&, const NoPrior&,
                                      LinearGaussianDynamics<>&);
+extern template Failure fit_dynamics(const Rollouts<>&, const DynamicsFitOptions&,
+                                     const NeighbourPrior&, LinearGaussianDynamics<>&);
 
 /// The same as a value.
 template <int Nx, int Nu, class Prior = NoPrior>

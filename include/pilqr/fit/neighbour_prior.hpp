@@ -1,12 +1,9 @@
 #pragma once
 /// The neighbours in time of a step as a prior for its regression.
 
-#include <cmath>
-#include <vector>
-
 #include "pilqr/core/check.hpp"
-#include "pilqr/core/gaussian.hpp"
 #include "pilqr/core/types.hpp"
+#include "pilqr/fit/regression.hpp"
 #include "pilqr/model/rollout.hpp"
 
 namespace pilqr {
@@ -26,34 +23,44 @@ inline void require_valid(const NeighbourPriorOptions& o) {
           "neighbours: points_per_input is {}, expected 0 to 1e6", o.points_per_input);
 }
 
-/// For every t < T-1 the scatter of the transitions z = [x; u; x'] of the OTHER steps, each about
-/// its own step's mean, weighted by lambda^distance, as a normal-inverse-Wishart prior without an
+/// For every t < T-1 the scatter of the transitions z = [x; u; x'], those of the other steps s
+/// included with weight lambda^|s-t|, each about its own step's mean: what comes of the scatter of
+/// step t alone under a normal-inverse-Wishart prior with the others' scatter and without an
 /// opinion on the mean (m = 0). With a few samples a step alone has fewer points than regressors:
 /// its regression then passes through every sample, whatever the dynamics are, and says nothing
 /// about other controls. Neighbours share most of their dynamics, which makes them the prior that
 /// needs nothing but the batch (compare LFDA16 A.3, whose prior is a mixture over all steps).
 class NeighbourPrior {
  public:
-  /// O(T N D^2) time and T D^2 numbers, D = 2 nx + nu, twice as many on the way; none without
-  /// decay.
-  NeighbourPrior(const RolloutsView& rollouts, const NeighbourPriorOptions& options);
+  NeighbourPrior() = default;
+  /// See update(); the failure is in failure().
+  NeighbourPrior(const RolloutsView& rollouts, const NeighbourPriorOptions& options) {
+    (void)update(rollouts, options);
+  }
+
+  /// Takes in a batch, in place of the one before and in its memory. O(T N D^2) time and T D (D +
+  /// 3) / 2 numbers, D = 2 nx + nu; none without decay. Returns and keeps failure().
+  Failure update(const RolloutsView& rollouts, const NeighbourPriorOptions& options);
 
   /// lambda, in [0, 1); at 0 the neighbours have no say.
   [[nodiscard]] double decay() const { return decay_; }
-  /// Names the first step whose scatter is not finite: its points are NaN, infinite or too large to
-  /// be squared.
+  /// Names the first step whose scatter, or sum of scatters, is not finite: its points are NaN,
+  /// infinite or too large to be squared.
   [[nodiscard]] const Failure& failure() const { return failure_; }
+  /// Steps that have moments: T-1, or 0 without decay and after a failure.
+  [[nodiscard]] int steps() const { return static_cast<int>(points_.size()); }
 
-  /// The prior at step t < T-1; the points themselves are not used again.
-  [[nodiscard]] const NormalInverseWishart& at(int t, const MatrixX&) const {
-    return prior_.empty() ? none_ : prior_[static_cast<std::size_t>(t)];
+  /// Of step t < steps(), the weighted scatter over all of them.
+  [[nodiscard]] Moments moments(int t) const {
+    return {mean_.col(t).data(), scatter_.col(t).data(), points_(t)};
   }
 
  private:
   double decay_ = 0.0;
   Failure failure_;
-  NormalInverseWishart none_;
-  std::vector<NormalInverseWishart> prior_;  // T - 1, or none
+  MatrixX mean_;     // D x T-1
+  MatrixX scatter_;  // D (D + 1) / 2 x T-1
+  VectorX points_;   // T-1
 };
 
 }  // namespace pilqr

@@ -20,6 +20,19 @@ concept RegressionPrior = requires(const P& prior, int t, const MatrixX& z) {
 /// No prior: ridge alone.
 struct NoPrior {};
 
+/// Mean and scatter of weighted points z of D entries, to read.
+struct Moments {
+  const double* mean = nullptr;     ///< D
+  const double* scatter = nullptr;  ///< lower triangle, packed by columns: D, D-1, .. 1 entries
+  double points = 0.0;              ///< sum of the weights, > 0
+};
+
+/// A prior that has already taken in the points of step t: the moments are those of the posterior.
+template <class P>
+concept PosteriorMoments = requires(const P& prior, int t) {
+  { prior.moments(t) } -> std::same_as<Moments>;
+};
+
 /// The same prior at every step.
 struct FixedPrior {
   NormalInverseWishart prior;
@@ -51,6 +64,9 @@ class Regression {
   [[nodiscard]] bool solve(double ridge);
   /// The same with a prior. Throws InvalidArgument if it is not one over n1 + n2 entries.
   [[nodiscard]] bool solve(double ridge, const NormalInverseWishart& prior);
+  /// The same with mu and S = scatter / points as they are given, over n1 + n2 entries; z1 and z2
+  /// have no say.
+  [[nodiscard]] bool solve(double ridge, const Moments& moments);
 
  private:
   /// Whether the system of the points is the smaller one.

@@ -62,7 +62,12 @@ TEST_F(LqrFlmMisuse, Shapes) {
   EXPECT_MESSAGE(run(), "kl_step has 3 entries, the policy 4 steps");
   Marginals<> marginals(T + 1, nx, nu);
   EXPECT_MESSAGE(trajectory_kl(p.reference, p.reference, marginals), "marginals 5 steps of 5");
-  EXPECT_MESSAGE(expected_costs(p.cost, marginals), "marginals have 5 steps of 5");
+  const StateMarginals<> longer_states(T + 1, nx, nu);
+  EXPECT_MESSAGE(expected_costs(p.cost, p.reference, longer_states),
+                 "state marginals have 5 steps of 3");
+  const LinearGaussianPolicy<> short_policy(T - 1, nx, nu);
+  EXPECT_MESSAGE(expected_costs(p.cost, short_policy, longer_states),
+                 "the policy has 3 steps, nx = 3, nu = 2; the cost model 4, 3, 2");
 
   // Sweeps called by themselves.
   LinearGaussianPolicy<> out(T, nx, nu);

@@ -275,6 +275,24 @@ TEST(StateMarginals, AreTheStatesPartOfTheMarginals) {
   }
 }
 
+TEST(StateMarginals, GiveTheExpectedCostOfEveryStep) {
+  for (const Size& size : all_sizes) {
+    LqrProblem<> p(12, size.T, size.nx, size.nu);
+    p.make_indefinite(12);
+    const auto states = state_marginals(p.dynamics, p.reference, p.start);
+    const VectorX expected = expected_costs(p.cost, p.reference, states);
+    ASSERT_EQ(expected.size(), size.T);
+    const test::StateMarginals x(p, p.reference);
+    for (int t = 0; t < size.T; ++t) {
+      const auto i = static_cast<std::size_t>(t);
+      const double value =
+          p.cost.c0(t) + test::expected_quadratic(p.cost.C[t], p.cost.c[t], x.mu[i], x.Omega[i],
+                                                  test::step_of(p.reference, t));
+      EXPECT_NEAR(expected(t), value, 1e-12 * (1.0 + std::abs(value)));
+    }
+  }
+}
+
 TEST(BackwardPerStep, WorkspaceEndsWithTheValueOfTheNewPolicy) {
   const LqrProblem<> p(9, 6, 3, 2);
   const auto marginals = state_marginals(p.dynamics, p.reference, p.start);

@@ -182,12 +182,24 @@ TEST(Temperature, EqualCostsGiveUniformWeights) {
   }
 }
 
+// The search at a step starts from the result of the one before, whatever that was.
 TEST(Temperature, OnePerStep) {
   Random random(8);
-  const MatrixX S = random.matrix(6, 4);
-  const VectorX eta = optimize_temperatures(S, {.kl_step = 0.4});
-  ASSERT_EQ(eta.size(), 4);
-  for (int t = 0; t < 4; ++t) EXPECT_EQ(eta(t), optimize_temperature(S.col(t), {.kl_step = 0.4}));
+  MatrixX S = random.matrix(6, 12);
+  S.col(2) *= 1e-9;
+  S.col(3) *= 1e12;
+  S.col(4).setConstant(3.0);               // no price
+  S.col(6) << 0.0, 0.0, 0.0, 0.0, 0.0, 1;  // the least temperature
+  S.col(8) << 1.0, 1.0, 1.0, 1.0, 1.0, 0;
+  S.col(9).array() += 1e6;
+  for (const double step : {0.05, 0.4, 1.7}) {
+    const VectorX eta = optimize_temperatures(S, {.kl_step = step});
+    ASSERT_EQ(eta.size(), 12);
+    for (int t = 0; t < 12; ++t) {
+      const double alone = optimize_temperature(S.col(t), {.kl_step = step});
+      EXPECT_NEAR(eta(t), alone, 1e-13 * alone) << "step " << t << " kl " << step;
+    }
+  }
 }
 
 TEST(Temperature, WeightsOfExtremeCosts) {

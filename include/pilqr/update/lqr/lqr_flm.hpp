@@ -70,9 +70,9 @@ struct LqrFlmResult {
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct LqrFlmWorkspace {
   std::optional<SweepWorkspace<Nx, Nu>> sweep{};
-  StateMarginals<Nx, Nu> states{};  ///< per step: those of the reference
-  /// Total: those of the last policy tried, or the reference's. Optimisers: for expected costs.
-  Marginals<Nx, Nu> marginals{};
+  /// Per step: those of the reference. Optimisers: for expected costs.
+  StateMarginals<Nx, Nu> states{};
+  Marginals<Nx, Nu> marginals{};  ///< total: of the last policy tried, or the reference
 
   /// The sweep's, for these sizes.
   SweepWorkspace<Nx, Nu>& sized(int nx, int nu) {

@@ -211,9 +211,21 @@ template <int Nx, int Nu>
   return out;
 }
 
-/// Expected cost of every step under Gaussian marginals, T:
-///   c0 + 1/2 tr(C Sigma) + 1/2 mu' C mu + c' mu.
-[[nodiscard]] VectorX expected_costs(const CostModelView& cost, const MarginalsView& marginals);
+/// State marginals of any compile-time sizes, to read; see SequenceView.
+struct StateMarginalsView {
+  SequenceView<> mu, Sigma;
+
+  template <int Nx, int Nu>
+  StateMarginalsView(const StateMarginals<Nx, Nu>& m)  // NOLINT: a view
+      : mu(m.mu), Sigma(m.Sigma) {}
+};
+
+/// Expected cost of every step under a policy and the Gaussian marginals of its states, T:
+///   c0 + 1/2 tr(C Sigma_yy) + 1/2 mu_y' C mu_y + c' mu_y
+/// with mu_u = K mu_x + k, Sigma_ux = K Sigma_xx, Sigma_uu = K Sigma_xx K' + L L'. Throws
+/// InvalidArgument on shapes.
+[[nodiscard]] VectorX expected_costs(const CostModelView& cost, const PolicyView& policy,
+                                     const StateMarginalsView& states);
 
 // Compiled once for sizes known at run time only.
 extern template void forward_marginals(const LinearGaussianDynamics<>&,

@@ -13,7 +13,7 @@ namespace {
 
 /// Whether all bits are: minus zero is not.
 bool all_zero(const double* entries, Eigen::Index size) {
-  constexpr Eigen::Index lanes = 16;  // sums that do not wait for each other
+  constexpr Eigen::Index lanes = 8;  // sums that do not wait for each other
   std::uint64_t bits[lanes] = {};
   Eigen::Index k = 0;
   for (; k + lanes <= size; k += lanes) {
@@ -30,30 +30,29 @@ bool all_zero(const double* entries, Eigen::Index size) {
 bool detail::add_expansion(double share, const ConstVectorRef& y, CostExpansion& expansion,
                            MatrixRef C, VectorRef c, double& c0) {
   const Eigen::Index ny = y.size();
-  double* g = expansion.gradient.data();
-  const double slope = expansion.gradient.dot(y);
+  VectorX& g = expansion.gradient;
+  const double slope = g.dot(y);
   constexpr Eigen::Index group = 4;  // columns that are looked at together
   for (Eigen::Index first = 0; first < ny; first += group) {
     const Eigen::Index end = std::min(first + group, ny);
     if (all_zero(expansion.hessian.col(first).data(), (end - first) * ny)) continue;
-    for (Eigen::Index j = first; j < end; ++j) {
-      double* h = expansion.hessian.data() + j * ny;
-      double* mean = C.col(j).data();
-      const double yj = y(j);
-      for (Eigen::Index k = 0; k < ny; ++k) {
-        mean[k] += share * h[k];
-        g[k] -= h[k] * yj;
-        h[k] = 0.0;
-      }
+    auto H = expansion.hessian.middleCols(first, end - first);
+    if (end - first == group) {  // at once: one look at g
+      g -= H.col(0) * y(first) + H.col(1) * y(first + 1) + H.col(2) * y(first + 2) +
+           H.col(3) * y(first + 3);
+    } else {
+      for (Eigen::Index j = first; j < end; ++j) g -= expansion.hessian.col(j) * y(j);
     }
+    for (Eigen::Index j = first; j < end; ++j) C.col(j) += share * expansion.hessian.col(j);
+    H.setZero();
   }
   // g is the gradient less H y by now, and l - g'y + 1/2 y'Hy the value less half of both slopes.
-  c += share * expansion.gradient;
-  const double constant = expansion.value - 0.5 * (slope + expansion.gradient.dot(y));
+  c += share * g;
+  const double constant = expansion.value - 0.5 * (slope + g.dot(y));
   c0 += share * constant;
-  const bool finite = std::isfinite(constant) && std::isfinite(expansion.gradient.sum());
+  const bool finite = std::isfinite(constant) && std::isfinite(g.sum());
   expansion.value = 0.0;
-  expansion.gradient.setZero();
+  g.setZero();
   return finite;
 }
 

@@ -37,6 +37,17 @@ if(NOT TARGET Random123::Random123)
   list(APPEND PILQR_FETCHED Random123)
 endif()
 
+# So is xxHash, of which one header is compiled into the library.
+find_path(PILQR_XXHASH_INCLUDE_DIR NAMES xxhash.h)
+mark_as_advanced(PILQR_XXHASH_INCLUDE_DIR)
+if(NOT PILQR_XXHASH_INCLUDE_DIR)
+  message(STATUS "pilqr: xxHash is not installed, fetching v0.8.1")
+  FetchContent_Declare(xxhash GIT_REPOSITORY https://github.com/Cyan4973/xxHash.git GIT_TAG v0.8.1
+                              GIT_SHALLOW TRUE SOURCE_SUBDIR none)
+  FetchContent_MakeAvailable(xxhash)
+  set(PILQR_XXHASH_INCLUDE_DIR "${xxhash_SOURCE_DIR}")
+endif()
+
 set(PILQR_HAS_BOX2D OFF)
 if(PILQR_WITH_BOX2D)
   if(NOT TARGET box2d::box2d)

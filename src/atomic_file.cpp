@@ -156,6 +156,24 @@ void write_atomically(const fs::path& path, std::string_view bytes, Sync sync) {
   if (sync == Sync::now) sync_directory(folder, path);
 }
 
+void keep_copy(const fs::path& path, const fs::path& copy, Sync sync) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 && errno == ENOENT) return;
+  const Descriptor folder = open_directory_of(copy);
+  // A name for the file that no one has, which then takes the place of `copy`.
+  auto [name, fd] = create_temporary(copy.parent_path(), copy);
+  const Temporary temporary(std::move(name));
+  ::close(fd);
+  ::unlink(temporary.path().c_str());
+  if (::link(path.c_str(), temporary.path().c_str()) != 0) {
+    write_atomically(copy, read_file(path), sync);
+    return;
+  }
+  // Does nothing if both are names of one file already: the destructor then removes the spare one.
+  if (::rename(temporary.path().c_str(), copy.c_str()) != 0) fail(copy, "cannot replace");
+  if (sync == Sync::now) sync_directory(folder, copy);
+}
+
 void sync_file(const fs::path& path) {
   const Descriptor folder = open_directory_of(path);
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "optimizer_tensors.hpp"
+#include "pilqr/io/atomic_file.hpp"
+#include "pilqr/io/sealed.hpp"
 
 namespace pilqr {
 namespace {
@@ -73,15 +75,38 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
   return progress;
 }
 
+std::filesystem::path previous_checkpoint(const std::filesystem::path& path) {
+  return path.parent_path() / "previous.safetensors";
+}
+
 void save_checkpoint(const std::filesystem::path& path, const Settings& settings,
                      const Progress& progress, const std::vector<AnyOptimizer>& optimizers,
                      Sync sync) {
-  save_safetensors(path, checkpoint_to_safetensors(settings, progress, optimizers), sync);
+  const std::string bytes = seal(checkpoint_to_safetensors(settings, progress, optimizers));
+  keep_copy(path, previous_checkpoint(path), sync);
+  write_atomically(path, bytes, sync);
 }
 
-Progress load_checkpoint(const std::filesystem::path& path, const Settings& settings,
-                         std::vector<AnyOptimizer>& optimizers) {
-  return checkpoint_from_safetensors(load_safetensors(path), path, settings, optimizers);
+LoadedCheckpoint load_checkpoint(const std::filesystem::path& path, const Settings& settings,
+                                 std::vector<AnyOptimizer>& optimizers) {
+  LoadedCheckpoint loaded;
+  std::filesystem::path source = path;
+  SafeTensors contents;
+  try {
+    contents = unseal(read_file(source), source);
+  } catch (const FileError& damage) {
+    loaded.damage = damage.what();
+    source = previous_checkpoint(path);
+    try {
+      contents = unseal(read_file(source), source);
+    } catch (const FileError& worse) {
+      throw FileError(path,
+                      fmt::format("{}; nor is there another: {}",
+                                  loaded.damage.substr(path.string().size() + 2), worse.what()));
+    }
+  }
+  loaded.progress = checkpoint_from_safetensors(std::move(contents), source, settings, optimizers);
+  return loaded;
 }
 
 }  // namespace pilqr

@@ -83,8 +83,9 @@ RunFolder create_run(const fs::path& path, const RunSettings& run,
     write_atomically(folder.metrics(), "", sync);
     save_run(folder, run.settings, {}, optimizers, sync);
   } catch (const FileError&) {
-    for (const fs::path& made : {folder.config(), folder.metrics(), folder.policy(),
-                                 folder.checkpoint(), folder.checkpoint().parent_path(), path}) {
+    for (const fs::path& made :
+         {folder.config(), folder.metrics(), folder.policy(), folder.checkpoint(),
+          previous_checkpoint(folder.checkpoint()), folder.checkpoint().parent_path(), path}) {
       fs::remove(made, error);
     }
     throw;
@@ -96,7 +97,9 @@ SavedRun load_run(const RunFolder& folder) {
   SavedRun saved{.run = load_settings(folder), .optimizers = {}, .progress = {}};
   const Settings& settings = saved.run.settings;
   saved.optimizers = make_optimizers(find_task(settings.task), settings);
-  saved.progress = load_checkpoint(folder.checkpoint(), settings, saved.optimizers);
+  LoadedCheckpoint loaded = load_checkpoint(folder.checkpoint(), settings, saved.optimizers);
+  saved.progress = loaded.progress;
+  saved.damage = std::move(loaded.damage);
   (void)finished_lines(folder.metrics(), saved.progress.iterations, settings.conditions);
   return saved;
 }

@@ -38,6 +38,8 @@ struct SavedRun {
   RunSettings run;
   std::vector<AnyOptimizer> optimizers;
   Progress progress;
+  /// Why the last checkpoint was passed over for the one before; empty if it was not.
+  std::string damage{};
 };
 
 /// Reads and checks settings, metrics and checkpoint, and changes nothing. Throws FileError or
@@ -47,7 +49,8 @@ SavedRun load_run(const RunFolder& folder);
 /// Makes the folder what it was when its checkpoint was written, for the settings of `saved`.
 void rewind_run(const RunFolder& folder, const SavedRun& saved);
 
-/// Writes the policies and then the checkpoint, each atomically. The checkpoint is what counts.
+/// Writes the policies and then the checkpoint, each atomically, and keeps the checkpoint before.
+/// The checkpoint is what counts.
 void save_run(const RunFolder& folder, const Settings& settings, const Progress& progress,
               const std::vector<AnyOptimizer>& optimizers, Sync sync);
 

@@ -153,6 +153,14 @@ std::optional<Job> agree_on_job(const TrainArguments& arguments, Ranks& ranks) {
   }
 }
 
+/// Says what the run goes on from, if that is not its last checkpoint.
+void tell_damage(const Job& job) {
+  if (job.saved.damage.empty()) return;
+  print_error(fmt::format("{}; going on from {}, after iteration {}", job.saved.damage,
+                          previous_checkpoint(job.folder.checkpoint()).string(),
+                          job.saved.progress.iterations));
+}
+
 /// The last words of a run.
 void tell(const RunOutcome& outcome, const std::vector<MetricsRow>& last, const Settings& settings,
           const RunFolder& folder) {
@@ -229,7 +237,10 @@ int train_command(const TrainArguments& arguments, Ranks& ranks) {
     return exit_done;
   }
   return running(ranks, [&] {
-    if (arguments.resume && ranks.first()) rewind_run(job->folder, job->saved);
+    if (arguments.resume && ranks.first()) {
+      tell_damage(*job);
+      rewind_run(job->folder, job->saved);
+    }
     return train_and_tell(*job, arguments, ranks);
   });
 }

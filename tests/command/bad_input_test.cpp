@@ -220,6 +220,7 @@ TEST(BadInput, FilesThatAreTooLarge) {
   expect_refusal("r/policy.safetensors", evaluate, large, "1073741824");
   expect_refusal("r/config.toml", evaluate, 2'000'000, "1048576");
   expect_refusal("r/metrics.jsonl", resume, large, "1073741824");
+  std::filesystem::remove(command.path("r/checkpoint/previous.safetensors"));
   expect_refusal("r/checkpoint/state.safetensors", resume, large, "1073741824");
   EXPECT_EQ(command.run(evaluate).status, 0) << "the files are back";
 }

@@ -45,7 +45,8 @@ TEST(Train, LeavesARunFolder) {
   std::set<std::string> names;
   for (const auto& [name, bytes] : command.contents(run)) names.insert(name);
   EXPECT_EQ(names, (std::set<std::string>{"config.toml", "metrics.jsonl", "policy.safetensors",
-                                          "checkpoint", "checkpoint/state.safetensors"}));
+                                          "checkpoint", "checkpoint/state.safetensors",
+                                          "checkpoint/previous.safetensors"}));
 
   const auto lines = command.metrics(run);
   ASSERT_EQ(lines.size(), 6U);

@@ -54,6 +54,26 @@ class Unprivileged {
   bool dropped_;
 };
 
+TEST(KeptCopy, IsWhatTheFileWas) {
+  const test::TemporaryDirectory directory;
+  const fs::path path = directory / "file";
+  const fs::path copy = directory / "copy";
+  keep_copy(path, copy);
+  EXPECT_TRUE(directory.entries().empty()) << "there is nothing to keep";
+  write_atomically(path, "one");
+  keep_copy(path, copy);
+  keep_copy(path, copy);  // two names of one file
+  EXPECT_EQ(directory.entries().size(), 2U);
+  write_atomically(path, "two");
+  EXPECT_EQ(read_file(copy), "one");
+  keep_copy(path, copy, Sync::later);
+  write_atomically(path, "three");
+  EXPECT_EQ(read_file(copy), "two");
+  EXPECT_EQ(read_file(path), "three");
+  EXPECT_EQ(directory.entries().size(), 2U);
+  EXPECT_NE(test::file_error([&] { keep_copy(path, directory / "no" / "copy"); }), "");
+}
+
 TEST(AtomicFile, WritesAndReplaces) {
   const test::TemporaryDirectory directory;
   const fs::path path = directory / "file";

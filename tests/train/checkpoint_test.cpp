@@ -234,22 +234,37 @@ TEST(Checkpoint, OfAnotherKindOfRun) {
 TEST(Checkpoint, Files) {
   const test::TemporaryDirectory directory;
   const auto path = directory / "state.safetensors";
+  const auto previous = previous_checkpoint(path);
   Training run(settings_of(Algorithm::pilqr, false));
+  const auto save = [&] { save_checkpoint(path, run.settings, run.progress, run.optimizers); };
   run.train(1);
-  save_checkpoint(path, run.settings, run.progress, run.optimizers);
+  save();
+  EXPECT_EQ(directory.entries().size(), 1U);
+  const Progress first = run.progress;
+  const SafeTensors first_state = run.save();
+  run.train(1);
+  save();
+  EXPECT_EQ(directory.entries().size(), 2U);
+
   Training other(run.settings);
-  EXPECT_EQ(load_checkpoint(path, other.settings, other.optimizers), run.progress);
+  const auto load = [&] { return load_checkpoint(path, other.settings, other.optimizers); };
+  LoadedCheckpoint loaded = load();
+  EXPECT_EQ(loaded.progress, run.progress);
+  EXPECT_EQ(loaded.damage, "");
   EXPECT_EQ(checkpoint_to_safetensors(other.settings, run.progress, other.optimizers), run.save());
 
   const std::string bytes = test::read_plainly(path);
   for (const std::size_t length :
        {std::size_t{0}, std::size_t{7}, bytes.size() / 2, bytes.size() - 1}) {
     test::write_plainly(path, bytes.substr(0, length));
-    EXPECT_TRUE(test::begins(
-        test::file_error([&] { load_checkpoint(path, other.settings, other.optimizers); }),
-        path.string() + ": "));
+    loaded = load();
+    EXPECT_EQ(loaded.progress, first);
+    EXPECT_TRUE(test::begins(loaded.damage, path.string() + ": ")) << loaded.damage;
+    EXPECT_EQ(checkpoint_to_safetensors(other.settings, first, other.optimizers), first_state);
   }
-  EXPECT_EQ(directory.entries().size(), 1U);
+  test::write_plainly(previous, "x");
+  EXPECT_TRUE(test::begins(test::file_error(load), path.string() + ": "));
+  EXPECT_TRUE(test::contains(test::file_error(load), previous.string() + ": "));
 }
 
 }  // namespace

@@ -34,6 +34,12 @@ enum class Sync {
 void write_atomically(const std::filesystem::path& path, std::string_view bytes,
                       Sync sync = Sync::now);
 
+/// Makes `copy` another name of the file at `path`, in place of what it named before, or a copy of
+/// it where the file system has no second names; nothing if there is no file at `path`. At no time
+/// is there half of a file or none where there was one. Throws FileError.
+void keep_copy(const std::filesystem::path& path, const std::filesystem::path& copy,
+               Sync sync = Sync::now);
+
 /// Returns when the file and its name are on the disk. Throws FileError.
 void sync_file(const std::filesystem::path& path);
 

@@ -2,6 +2,7 @@
 /// Interrupted runs: all that training needs to go on as if it had never stopped, bit by bit.
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "pilqr/io/safetensors.hpp"
@@ -23,7 +24,7 @@ struct Progress {
 /// "expected_cost" and "predicted_cost" (scalars); with a mixture prior also "gmm/batches" (their
 /// number) and, once there are any, "gmm/batch_0" [D, P] .., oldest first, "gmm/log_weights" [K],
 /// "gmm/means" [D, K], "gmm/covariances" [K, D, D] and "gmm/points". The metadata are format
-/// "pilqr.checkpoint", format_version "1", task, algorithm, seed, conditions and the progress.
+/// "pilqr.checkpoint", format_version "2", task, algorithm, seed, conditions and the progress.
 /// @param optimizers one per condition of the settings.
 SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& progress,
                                       const std::vector<AnyOptimizer>& optimizers);
@@ -35,13 +36,25 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
                                      const Settings& settings,
                                      std::vector<AnyOptimizer>& optimizers);
 
-/// Writes the file atomically. Throws FileError; the file that was there is then untouched.
+/// Where the checkpoint before the one at `path` is kept: "previous.safetensors" next to it.
+std::filesystem::path previous_checkpoint(const std::filesystem::path& path);
+
+/// Writes the file atomically and with a checksum (io/sealed.hpp); the one that was there becomes
+/// the previous_checkpoint. Throws FileError; the file that was there is then untouched.
 void save_checkpoint(const std::filesystem::path& path, const Settings& settings,
                      const Progress& progress, const std::vector<AnyOptimizer>& optimizers,
                      Sync sync = Sync::now);
 
-/// checkpoint_from_safetensors of a file.
-Progress load_checkpoint(const std::filesystem::path& path, const Settings& settings,
-                         std::vector<AnyOptimizer>& optimizers);
+/// What a run goes on from.
+struct LoadedCheckpoint {
+  Progress progress;
+  /// Why the last checkpoint was passed over for the one before; empty if it was not.
+  std::string damage{};
+};
+
+/// checkpoint_from_safetensors of the file or, if that is missing, cannot be read or is damaged, of
+/// the previous_checkpoint. A file that is whole but of another run is an error like any other.
+LoadedCheckpoint load_checkpoint(const std::filesystem::path& path, const Settings& settings,
+                                 std::vector<AnyOptimizer>& optimizers);
 
 }  // namespace pilqr

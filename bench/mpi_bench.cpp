@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -49,10 +50,12 @@ void measure_iteration(MpiTeam& team, const Size& size) {
   const auto M = static_cast<std::size_t>(size.conditions);
   std::vector<Rollouts<>> rollouts(M, p.rollouts);
   std::vector<Failure> failures(M * N);
+  std::vector<int> made(failures.size());
+  std::iota(made.begin(), made.end(), 0);
   std::vector<Pilqr<>> optimizers(M, Pilqr<>(p.policy));
   std::vector<IterationRecord> records(M);
   const Times rollout_times =
-      measure(team, repetitions, [&] { exchange_rollouts(team, rollouts, failures); });
+      measure(team, repetitions, [&] { exchange_rollouts(team, made, rollouts, failures); });
   const Times update_times =
       measure(team, repetitions, [&] { exchange_updates(team, records, optimizers); });
   if (team.rank() != 0) return;

@@ -159,7 +159,6 @@ void write_atomically(const fs::path& path, std::string_view bytes, Sync sync) {
 void keep_copy(const fs::path& path, const fs::path& copy, Sync sync) {
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0 && errno == ENOENT) return;
-  const Descriptor folder = open_directory_of(copy);
   // A name for the file that no one has, which then takes the place of `copy`.
   auto [name, fd] = create_temporary(copy.parent_path(), copy);
   const Temporary temporary(std::move(name));
@@ -171,7 +170,6 @@ void keep_copy(const fs::path& path, const fs::path& copy, Sync sync) {
   }
   // Does nothing if both are names of one file already: the destructor then removes the spare one.
   if (::rename(temporary.path().c_str(), copy.c_str()) != 0) fail(copy, "cannot replace");
-  if (sync == Sync::now) sync_directory(folder, copy);
 }
 
 void sync_file(const fs::path& path) {

@@ -29,6 +29,7 @@ void put(const Failure& failure, MessageWriter& out) {
   out.put(failure.value);
   out.put(std::string_view(failure.detail));
   out.put(failure.rank);
+  out.put(failure.attempt);
 }
 
 Failure get_failure(MessageReader& in) {
@@ -41,6 +42,7 @@ Failure get_failure(MessageReader& in) {
   failure.value = in.get<double>();
   failure.detail = in.get_text();
   failure.rank = in.get<int>();
+  failure.attempt = in.get<int>();
   return failure;
 }
 
@@ -51,6 +53,9 @@ void put(const IterationRecord& record, MessageWriter& out) {
   out.put(record.seconds_update);
   for_each_number(record.report, [&](const auto& number) { out.put(number); });
   put(record.report.failure, out);
+  out.put(record.rollouts);
+  out.put(record.faults.size());
+  for (const Failure& fault : record.faults) put(fault, out);
 }
 
 IterationRecord get_record(MessageReader& in) {
@@ -62,6 +67,9 @@ IterationRecord get_record(MessageReader& in) {
   for_each_number(record.report,
                   [&](auto& number) { number = in.get<std::decay_t<decltype(number)>>(); });
   record.report.failure = get_failure(in);
+  record.rollouts = in.get<int>();
+  for (auto left = in.get<std::size_t>(); left > 0; --left)
+    record.faults.push_back(get_failure(in));
   return record;
 }
 

@@ -18,8 +18,8 @@ MetricsRow describe_update(const IterationRecord& record, const Rollouts<>& roll
                            const Task& task, const Progress& before) {
   MetricsRow row{.record = record};
   const int N = rollouts.samples();
-  row.samples_total = before.samples_total + N;
-  row.steps_total = before.steps_total + long{N} * rollouts.steps();
+  row.samples_total = before.samples_total + record.rollouts;
+  row.steps_total = before.steps_total + long{record.rollouts} * rollouts.steps();
   if (std::isnan(record.report.cost_mean)) return row;  // a rollout failed
   int successes = 0;
   double distance = 0.0;
@@ -55,6 +55,7 @@ std::string to_line(const MetricsRow& row) {
       {"status", name(report.failure.kind)},
   };
   if (report.replay_diverged_step >= 0) line["replay_diverged_step"] = report.replay_diverged_step;
+  for (const Failure& fault : row.record.faults) line["faults"].push_back(fault.message());
   if (!report.ok()) line["failure"] = report.failure.message();
   // A system's own message may hold bytes that are not UTF-8.
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';

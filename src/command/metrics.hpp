@@ -14,8 +14,9 @@ namespace pilqr::command {
 /// One line. Numbers that there are none of are NaN, null in the file.
 struct MetricsRow {
   IterationRecord record{};
-  long samples_total = 0;  ///< rollouts made so far in the run, over all its conditions
-  long steps_total = 0;    ///< control steps made so far, likewise
+  long samples_total =
+      0;                 ///< rollouts made so far in the run, failed ones too, over all conditions
+  long steps_total = 0;  ///< control steps of as many whole rollouts
   double success_rate = UpdateReport::none;   ///< of the iteration's samples, noise included
   double distance_mean = UpdateReport::none;  ///< of the iteration's samples, m
 };

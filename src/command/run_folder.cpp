@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -62,6 +63,43 @@ void save_run(const RunFolder& folder, const Settings& settings, const Progress&
               const std::vector<AnyOptimizer>& optimizers, Sync sync) {
   save_policy(folder.policy(), policy_file(settings, progress, optimizers), sync);
   save_checkpoint(folder.checkpoint(), settings, progress, optimizers, sync);
+}
+
+void save_failed_rollout(const RunFolder& folder, const Settings& settings,
+                         const FailedRollout<>& failed, Sync sync) {
+  const Failure& failure = failed.failure;
+  const Rollouts<>& r = failed.rollout;
+  std::string reason = failure.message();  // a system's own bytes among them
+  std::replace_if(
+      reason.begin(), reason.end(), [](char c) { return static_cast<unsigned char>(c) > 126; },
+      '?');
+  SafeTensors out;
+  out.metadata = {{"format", "pilqr.failed_rollout"},
+                  {"format_version", "1"},
+                  {"task", settings.task},
+                  {"iteration", fmt::format("{}", failed.iteration)},
+                  {"condition", fmt::format("{}", failure.condition)},
+                  {"sample", fmt::format("{}", failure.sample)},
+                  {"attempt", fmt::format("{}", failure.attempt)},
+                  {"reason", std::move(reason)}};
+  const auto add = [&](const char* what, const auto& sequence) {
+    const int rows = sequence.rows();
+    std::vector<double> values(sequence.flat().begin(), sequence.flat().end());
+    out.tensors[what] = {.shape = {r.steps(), rows}, .values = std::move(values)};
+  };
+  add("x", r.x);
+  add("u", r.u);
+  add("xi", r.xi);
+  out.tensors["cost"] = {.shape = {r.steps()},
+                         .values = std::vector<double>(r.cost.data(), r.cost.data() + r.steps())};
+  std::error_code error;
+  fs::create_directory(folder.quarantine(), error);
+  require_file(!error, folder.quarantine(), "cannot create the folder: {}", error.message());
+  save_safetensors(
+      folder.quarantine() /
+          fmt::format("iteration_{}_condition_{}_sample_{}_attempt_{}.safetensors",
+                      failed.iteration, failure.condition, failure.sample, failure.attempt + 1),
+      out, sync);
 }
 
 void sync_run(const RunFolder& folder) {

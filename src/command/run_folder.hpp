@@ -17,6 +17,7 @@ struct RunFolder {
   [[nodiscard]] std::filesystem::path config() const { return path / "config.toml"; }
   [[nodiscard]] std::filesystem::path metrics() const { return path / "metrics.jsonl"; }
   [[nodiscard]] std::filesystem::path policy() const { return path / "policy.safetensors"; }
+  [[nodiscard]] std::filesystem::path quarantine() const { return path / "quarantine"; }
   [[nodiscard]] std::filesystem::path checkpoint() const {
     return path / "checkpoint" / "state.safetensors";
   }
@@ -53,6 +54,12 @@ void rewind_run(const RunFolder& folder, const SavedRun& saved);
 /// The checkpoint is what counts.
 void save_run(const RunFolder& folder, const Settings& settings, const Progress& progress,
               const std::vector<AnyOptimizer>& optimizers, Sync sync);
+
+/// Writes what there is of a rollout that failed, with the reason, to quarantine/, atomically: a
+/// safetensors file of the tensors x [steps, nx], u and xi [steps, nu] and cost [steps], of the
+/// steps before the failure. Throws FileError.
+void save_failed_rollout(const RunFolder& folder, const Settings& settings,
+                         const FailedRollout<>& failed, Sync sync);
 
 /// Returns when everything of a run is on the disk. Throws FileError.
 void sync_run(const RunFolder& folder);

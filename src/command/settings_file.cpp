@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "choices.hpp"
 #include "pilqr/io/atomic_file.hpp"
 
 namespace pilqr::command {
@@ -31,6 +32,9 @@ void for_each_setting(Run& run, Visit&& visit) {
   visit("conditions", s.conditions);
   visit("noise.width", s.noise.width);
   visit("noise.antithetic", s.noise.antithetic);
+  visit("faults.retries", s.faults.retries);
+  visit("faults.least_share", s.faults.least_share);
+  visit("faults.time_limit", s.faults.time_limit);
   visit("fit.ridge", s.model.fit.ridge);
   visit("fit.prior", run.prior);
   visit("neighbours.points_per_input", run.neighbours.points_per_input);
@@ -78,46 +82,6 @@ bool uses(Algorithm algorithm, std::string_view key) {
   if (section == "temperature" || section == "pi2") return algorithm != Algorithm::lqr_flm;
   const std::array model{"fit", "neighbours", "gmm", "replay", "kl_step", "lqr_flm"};
   return algorithm != Algorithm::pi2 || std::count(model.begin(), model.end(), section) == 0;
-}
-
-/// The names of a choice's values.
-template <class Choice>
-struct Named {
-  const char* name;
-  Choice value;
-};
-constexpr auto choices(Algorithm) {
-  return std::array{Named<Algorithm>{"pilqr", Algorithm::pilqr},
-                    Named<Algorithm>{"lqr_flm", Algorithm::lqr_flm},
-                    Named<Algorithm>{"pi2", Algorithm::pi2}};
-}
-constexpr auto choices(Preset) {
-  return std::array{Named<Preset>{"default", Preset::standard},
-                    Named<Preset>{"paper", Preset::paper}};
-}
-constexpr auto choices(Prior) {
-  return std::array{Named<Prior>{"none", Prior::none},
-                    Named<Prior>{"neighbours", Prior::neighbours}, Named<Prior>{"gmm", Prior::gmm}};
-}
-constexpr auto choices(KlRule) {
-  return std::array{Named<KlRule>{"improvement", KlRule::improvement},
-                    Named<KlRule>{"residual", KlRule::residual}};
-}
-constexpr auto choices(KlConstraint) {
-  return std::array{Named<KlConstraint>{"per_step", KlConstraint::per_step},
-                    Named<KlConstraint>{"total", KlConstraint::total}};
-}
-constexpr auto choices(KlMarginals) {
-  return std::array{Named<KlMarginals>{"updated", KlMarginals::updated},
-                    Named<KlMarginals>{"reference", KlMarginals::reference}};
-}
-constexpr auto choices(CostSource) {
-  return std::array{Named<CostSource>{"sampled", CostSource::sampled},
-                    Named<CostSource>{"residual", CostSource::residual}};
-}
-constexpr auto choices(SampleControls) {
-  return std::array{Named<SampleControls>{"taken", SampleControls::taken},
-                    Named<SampleControls>{"replayed", SampleControls::replayed}};
 }
 
 /// True if a setting of this type is written as text in quotes.

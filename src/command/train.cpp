@@ -30,6 +30,9 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
     metrics->append(to_line(row));
     if (observer.on_update) observer.on_update(row);
   };
+  callbacks.on_failed_rollout = [&](const FailedRollout<>& failed) {
+    if (ranks.first()) save_failed_rollout(folder, settings, failed, sync);
+  };
   // The checkpoint comes last: whatever is newer than it is done again when the run goes on.
   callbacks.on_iteration = [&](int iteration) {
     progress.iterations = iteration + 1;
@@ -44,6 +47,7 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
                              .samples = settings.samples,
                              .seed = settings.seed,
                              .noise = settings.noise,
+                             .faults = settings.faults,
                              .first_iteration = progress.iterations,
                              .conditions = settings.conditions};
   const TrainResult result = with_executor(threads, [&](auto& executor) {

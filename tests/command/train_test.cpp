@@ -126,6 +126,35 @@ TEST(Train, ThreadsDoNotShow) {
   EXPECT_EQ(command.timeless_metrics("1"), command.timeless_metrics("8"));
 }
 
+// No rollout is done in a nanosecond: each is made twice, put aside and listed.
+TEST(Train, FailedRolloutsAreListedAndKept) {
+  Command command;
+  const Outcome outcome =
+      command.run(short_training("r", {"--set", "faults.time_limit=1e-9", "--samples", "3"}));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_TRUE(test::contains(outcome.err, "iteration 1 failed: timed_out: condition 0, sample 0"));
+  EXPECT_TRUE(test::contains(outcome.err, "0 of 3 rollouts are good, 2 needed"));
+  const auto lines = command.metrics("r");
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0]["status"], "timed_out");
+  EXPECT_EQ(lines[0]["samples_total"], 6);
+  ASSERT_EQ(lines[0]["faults"].size(), 6U);
+  EXPECT_TRUE(test::contains(lines[0]["faults"][4].get<std::string>(),
+                             "timed_out: condition 0, sample 1, attempt 2, step 0: value "));
+  for (const int sample : {0, 1, 2}) {
+    for (const int attempt : {1, 2}) {
+      const SafeTensors kept = load_safetensors(
+          command.path(fmt::format("r/quarantine/iteration_0_condition_0_sample_{}_attempt_{}"
+                                   ".safetensors",
+                                   sample, attempt)));
+      EXPECT_EQ(kept.tensors.at("x").shape, (std::vector<std::int64_t>{0, 2 * 2}));
+      EXPECT_TRUE(test::contains(kept.metadata.at("reason"), "timed_out: "));
+    }
+  }
+  EXPECT_EQ(load_policy(command.path("r/policy.safetensors")).policies[0],
+            find_task("point_mass").initial_policy(0));
+}
+
 // Without a ridge, fewer samples than dimensions cannot be fitted.
 TEST(Train, FailureSaysWhereAndKeepsTheLastGoodPolicy) {
   Command command;
@@ -157,7 +186,7 @@ TEST(Train, FailureSaysWhereAndKeepsTheLastGoodPolicy) {
 TEST(Train, FilesThatCannotBeWritten) {
   Command command;
   // From the start: bad input, and nothing is left behind.
-  test::expect_refused(command.run(short_training("r"), 1000), {"r/policy.safetensors", "write"});
+  test::expect_refused(command.run(short_training("r"), 1500), {"r/policy.safetensors", "write"});
   EXPECT_TRUE(command.contents().empty());
   // While running: the metrics outgrow the limit, which the first policy and checkpoint do not.
   const Outcome outcome = command.run(short_training("r", {"--iterations", "1000"}), 20'000);

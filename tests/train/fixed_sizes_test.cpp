@@ -101,7 +101,9 @@ void expect_batches_of_any_shape_arrive() {
     test::on_ranks(ranks, [&](test::ThreadTeam& team) {
       auto batches = batches_of(team.rank(), ranks);
       std::vector<Failure> failures(batches.size() * N);
-      exchange_rollouts(team, batches, failures);
+      std::vector<int> made(failures.size());
+      std::iota(made.begin(), made.end(), 0);
+      exchange_rollouts(team, made, batches, failures);
       for (std::size_t m = 0; m < batches.size(); ++m) {
         EXPECT_TRUE(batches[m].x == expected[m].x);
         EXPECT_TRUE(batches[m].u == expected[m].u);

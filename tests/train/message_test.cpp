@@ -53,6 +53,9 @@ TEST(Message, RecordsKeepTheirFailures) {
   IterationRecord record{.iteration = 4, .condition = 9, .seconds_update = 0.25};
   record.report.kl_mean = 0.5;
   record.report.replay_diverged_step = 12;
+  record.rollouts = 21;
+  record.faults = {{.kind = FailureKind::timed_out, .condition = 9, .sample = 2, .attempt = 1},
+                   {.kind = FailureKind::rejected, .detail = "wet floor"}};
   for (const bool failed : {false, true}) {
     if (failed) record.report.failure = {FailureKind::singular_fit, 9, 3, 17, -2.0, "a fit", 5};
     MessageWriter out;
@@ -67,6 +70,10 @@ TEST(Message, RecordsKeepTheirFailures) {
     EXPECT_EQ(copy.report.replay_diverged_step, 12);
     EXPECT_TRUE(std::isnan(copy.report.cost_mean));
     EXPECT_EQ(copy.report.failure.message(), record.report.failure.message());
+    EXPECT_EQ(copy.rollouts, 21);
+    ASSERT_EQ(copy.faults.size(), 2U);
+    EXPECT_EQ(copy.faults[0].message(), "timed_out: condition 9, sample 2, attempt 2: value nan");
+    EXPECT_EQ(copy.faults[1].message(), "rejected: value nan (wet floor)");
   }
   EXPECT_EQ(record.report.failure.message(),
             "singular_fit: rank 5, condition 9, sample 3, step 17: value -2 (a fit)");

@@ -50,6 +50,7 @@ inline Settings reacher_settings(Algorithm algorithm, bool gmm) {
   settings.samples = 4;
   settings.seed = run_seed;
   settings.conditions = {2, 1, 0};
+  settings.faults = {.retries = 0, .least_share = 1.0};
   if (gmm) settings.model.gmm = GmmPriorOptions{.max_clusters = 3, .max_points = 1200};
   return settings;
 }
@@ -65,6 +66,7 @@ struct RecordedRun {
     options = {.samples = settings.samples,
                .seed = settings.seed,
                .noise = settings.noise,
+               .faults = settings.faults,
                .conditions = settings.conditions};
   }
   RecordedRun(Algorithm algorithm, bool gmm) : RecordedRun(reacher_settings(algorithm, gmm)) {}

@@ -43,7 +43,8 @@ void train_in_sequence(RecordedRun& run, int iterations) {
                                                  .condition = static_cast<std::uint32_t>(id),
                                                  .purpose = StreamPurpose::fit}));
       ASSERT_TRUE(report.ok()) << report.failure.message();
-      run.log.push_back({.iteration = n, .condition = id, .report = report});
+      run.log.push_back(
+          {.iteration = n, .condition = id, .report = report, .rollouts = run.options.samples});
       run.seen.push_back(batch.rollouts.x);
     }
   }

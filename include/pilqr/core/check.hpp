@@ -57,6 +57,8 @@ enum class FailureKind {
   singular_covariance,  ///< a policy covariance has collapsed or is not positive definite
   kl_not_reached,       ///< no dual variable satisfies the KL constraint
   non_finite_update,    ///< an update produced NaN or infinity
+  timed_out,            ///< a rollout took longer than allowed; the value is its seconds
+  rejected,             ///< a rollout that the operator declared failed
 };
 
 /// The fixed, lower-case name of a kind, as it stands in metrics and messages.
@@ -80,6 +82,10 @@ constexpr const char* name(FailureKind kind) {
       return "kl_not_reached";
     case FailureKind::non_finite_update:
       return "non_finite_update";
+    case FailureKind::timed_out:
+      return "timed_out";
+    case FailureKind::rejected:
+      return "rejected";
   }
   return "unknown";
 }
@@ -92,7 +98,8 @@ struct Failure {
   int step = -1;
   double value = std::numeric_limits<double>::quiet_NaN();
   std::string detail{};
-  int rank = -1;  ///< the process of a team whose rollout it was
+  int rank = -1;    ///< the process of a team whose rollout it was
+  int attempt = 0;  ///< of a rollout: how often it had been made before
 
   [[nodiscard]] bool ok() const { return kind == FailureKind::none; }
 
@@ -110,6 +117,7 @@ struct Failure {
     place("rank", rank);
     place("condition", condition);
     place("sample", sample);
+    if (attempt > 0) place("attempt", attempt + 1);
     place("step", step);
     text +=
         fmt::format("{}value {}", *separator == ',' ? ": " : " ", detail::without_nan_sign(value));

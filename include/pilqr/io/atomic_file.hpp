@@ -37,6 +37,7 @@ void write_atomically(const std::filesystem::path& path, std::string_view bytes,
 /// Makes `copy` another name of the file at `path`, in place of what it named before, or a copy of
 /// it where the file system has no second names; nothing if there is no file at `path`. At no time
 /// is there half of a file or none where there was one. Throws FileError.
+/// @param sync of a copy; a name reaches the disk with the next sync of its directory.
 void keep_copy(const std::filesystem::path& path, const std::filesystem::path& copy,
                Sync sync = Sync::now);
 

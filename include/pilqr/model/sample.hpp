@@ -1,8 +1,10 @@
 #pragma once
 /// Line 2 of PILQR17 Algorithm 1: rollouts of the current policy.
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
+#include <limits>
 #include <type_traits>
 #include <vector>
 
@@ -23,6 +25,14 @@ struct SampleOptions {
   NoiseOptions noise{};
   bool noiseless = false;  ///< run the policy's mean
   StreamPurpose purpose = StreamPurpose::exploration;
+  /// How often these rollouts have been made before: they get other noise and streams.
+  int attempt = 0;
+  /// A rollout that has taken this many seconds ends after the step it is at, as failed. A step
+  /// that does not return cannot be ended.
+  double time_limit = std::numeric_limits<double>::infinity();
+
+  /// The number of sample i among all attempts.
+  [[nodiscard]] int draw(int i) const { return i + attempt * samples; }
 };
 
 /// A batch of rollouts, or what stopped one.
@@ -45,7 +55,7 @@ Failure run_rollout(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>
   RandomStream stream({.seed = options.seed,
                        .iteration = static_cast<std::uint32_t>(options.iteration),
                        .condition = static_cast<std::uint32_t>(options.condition),
-                       .sample = static_cast<std::uint32_t>(i),
+                       .sample = static_cast<std::uint32_t>(options.draw(i)),
                        .purpose = options.purpose == StreamPurpose::evaluation
                                       ? StreamPurpose::evaluation_system
                                       : StreamPurpose::system});
@@ -55,14 +65,24 @@ Failure run_rollout(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>
                                                      .iteration = options.iteration,
                                                      .condition = options.condition,
                                                      .purpose = options.purpose},
-                                                    i, T, nu);
+                                                    options.draw(i), T, nu);
   Vector<Nx> x(nx);
   Vector<Nx> next(nx);
   Vector<Nu> u(nu);
   int t = 0;
   const auto fail = [&](FailureKind kind, double value, const char* detail = "") {
-    return Failure{kind, options.condition, i, t, value, detail};
+    return Failure{.kind = kind,
+                   .condition = options.condition,
+                   .sample = i,
+                   .step = t,
+                   .value = value,
+                   .detail = detail,
+                   .attempt = options.attempt};
   };
+  using Clock = std::chrono::steady_clock;
+  const bool limited = options.time_limit < std::numeric_limits<double>::infinity();
+  const auto begin = limited ? Clock::now() : Clock::time_point{};
+  const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
   const auto first_bad = [](const auto& v) {
     for (Eigen::Index j = 0; j < v.size(); ++j) {
       if (!std::isfinite(v(j))) return v(j);
@@ -87,6 +107,11 @@ Failure run_rollout(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>
       if (t + 1 < T) {
         system.step(t, x, u, stream, next);
         x.swap(next);
+        if (limited) {
+          if (const double taken = seconds(); taken > options.time_limit) {
+            return fail(FailureKind::timed_out, taken, "seconds taken");
+          }
+        }
       }
     }
   } catch (const std::exception& error) {
@@ -102,6 +127,10 @@ inline void require_valid(const SampleOptions& options) {
   constexpr int most_conditions = 1 << 24;  // a larger id would repeat the noise of a smaller one
   require(options.condition >= 0 && options.condition < most_conditions,
           "condition {}, expected 0 to {}", options.condition, most_conditions - 1);
+  require(
+      options.attempt >= 0 && options.attempt < std::numeric_limits<int>::max() / options.samples,
+      "attempt {} of {} samples", options.attempt, options.samples);
+  require(options.time_limit > 0.0, "a time limit of {} s, expected > 0", options.time_limit);
   require_valid(options.noise);
 }
 

@@ -29,6 +29,7 @@ struct Settings {
   int iterations = 20;
   std::vector<int> conditions{0};
   NoiseOptions noise{};
+  FaultOptions faults{};
   ModelOptions model{};
   ReplayOptions replay{};
   KlStepOptions kl_step{};

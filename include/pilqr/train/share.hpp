@@ -23,6 +23,9 @@ struct IterationRecord {
   /// included.
   double seconds_rollout = 0.0;
   double seconds_update = 0.0;  ///< of this update, on its thread
+  int rollouts = 0;             ///< made for it, failed ones and further attempts included
+  /// Why rollouts failed, in the order of attempts and samples; none of them is in the update.
+  std::vector<Failure> faults{};
 };
 
 /// The pieces rank, rank + ranks, .. of [0, pieces): what one rank of a team works on. Neighbours
@@ -50,15 +53,16 @@ constexpr std::size_t rollout_bytes(int steps, int nx, int nu) {
 
 /// Every rank gets the rollouts and failures that the others made. The message of one rollout has
 /// rollout_bytes() and its failure's. The batches may differ in their horizons and sizes.
+/// @param made the rollouts in question, of which each rank made its Share: rollout i of batch m is
+/// number m N + i.
 /// @param rollouts one batch of N rollouts per condition. @param failures N per condition.
 template <int Nx, int Nu, Team R>
-void exchange_rollouts(R& team, std::vector<Rollouts<Nx, Nu>>& rollouts,
-                       std::vector<Failure>& failures) {
-  const int pieces = static_cast<int>(failures.size());
-  const int N = pieces / static_cast<int>(rollouts.size());
-  const auto for_each_column = [&](int piece, auto&& action) {
-    Rollouts<Nx, Nu>& batch = rollouts[static_cast<std::size_t>(piece / N)];
-    const int i = piece % N;
+void exchange_rollouts(R& team, const std::vector<int>& made,
+                       std::vector<Rollouts<Nx, Nu>>& rollouts, std::vector<Failure>& failures) {
+  const int N = static_cast<int>(failures.size() / rollouts.size());
+  const auto for_each_column = [&](int number, auto&& action) {
+    Rollouts<Nx, Nu>& batch = rollouts[static_cast<std::size_t>(number / N)];
+    const int i = number % N;
     for (int t = 0; t < batch.steps(); ++t) {
       action(batch.x[t].col(i));
       action(batch.u[t].col(i));
@@ -66,17 +70,21 @@ void exchange_rollouts(R& team, std::vector<Rollouts<Nx, Nu>>& rollouts,
       action(batch.cost.col(t).segment(i, 1));
     }
   };
+  const auto number = [&](const Share& share, int j) {
+    return made[static_cast<std::size_t>(share.piece(j))];
+  };
+  const int pieces = static_cast<int>(made.size());
   MessageWriter out;
   const Share mine{team.rank(), team.size(), pieces};
   std::size_t bytes = 0;
   for (int j = 0; j < mine.count(); ++j) {
-    const Rollouts<Nx, Nu>& batch = rollouts[static_cast<std::size_t>(mine.piece(j) / N)];
+    const Rollouts<Nx, Nu>& batch = rollouts[static_cast<std::size_t>(number(mine, j) / N)];
     bytes += rollout_bytes(batch.steps(), batch.nx(), batch.nu()) + sizeof(Failure);
   }
   out.reserve(bytes);
   for (int j = 0; j < mine.count(); ++j) {
-    put(failures[static_cast<std::size_t>(mine.piece(j))], out);
-    for_each_column(mine.piece(j), [&](const auto& column) { out.put_column(column); });
+    put(failures[static_cast<std::size_t>(number(mine, j))], out);
+    for_each_column(number(mine, j), [&](const auto& column) { out.put_column(column); });
   }
   const std::vector<std::string> all = team.exchange(out.bytes());
   for (int rank = 0; rank < team.size(); ++rank) {
@@ -84,8 +92,8 @@ void exchange_rollouts(R& team, std::vector<Rollouts<Nx, Nu>>& rollouts,
     MessageReader in(all[static_cast<std::size_t>(rank)]);
     const Share share{rank, team.size(), pieces};
     for (int j = 0; j < share.count(); ++j) {
-      failures[static_cast<std::size_t>(share.piece(j))] = get_failure(in);
-      for_each_column(share.piece(j), [&](auto&& column) { in.get_column(column); });
+      failures[static_cast<std::size_t>(number(share, j))] = get_failure(in);
+      for_each_column(number(share, j), [&](auto&& column) { in.get_column(column); });
     }
     in.require_end();
   }

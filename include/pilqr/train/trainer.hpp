@@ -31,8 +31,13 @@ struct TrainResult {
 /// its own.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct TrainCallbacks {
+  /// Whether a rollout counts, see Reject. What is rejected is made again as if it had failed.
+  Reject<Nx, Nu> reject{};
+  /// For every rollout that failed or was rejected, further attempts included, before the updates
+  /// of its iteration: for a file, or for people.
+  std::function<void(const FailedRollout<Nx, Nu>&)> on_failed_rollout{};
   /// After the updates of an iteration, good or failed, in the order of the conditions. The
-  /// rollouts are those that the update used; after a failed rollout they are incomplete.
+  /// rollouts are those that the update used; if too few were good they are incomplete.
   std::function<void(const IterationRecord&, const Rollouts<Nx, Nu>&)> on_update{};
   /// After every iteration in which nothing failed; returning false on any rank ends the training
   /// on all.
@@ -82,12 +87,13 @@ bool all_agree(bool mine, R& team) {
 /// TrainOptions and what state_of() the optimisers gives, policies included, are compared. The rest
 /// is not, the optimisers' own options among it: the caller sees to it.
 ///
-/// A failure of the task ends the training after its iteration: the other conditions are sampled,
-/// updated and reported all the same, and keep what they learned; a condition that failed keeps its
-/// policy; the result has the first failure in the order of the conditions. Throws InvalidArgument
-/// for counts that do not fit and, on all ranks, if what is compared differs. What else one rank
-/// throws, a callback's exception for example, the other ranks do not hear of: it is for the team
-/// to end them.
+/// Rollouts that fail are made again or left out, see FaultOptions. A failure of the task, which is
+/// an update that fails or has too few good rollouts, ends the training after its iteration: the
+/// other conditions are sampled, updated and reported all the same, and keep what they learned; a
+/// condition that failed keeps its policy; the result has the first failure in the order of the
+/// conditions. Throws InvalidArgument for counts that do not fit and, on all ranks, if what is
+/// compared differs. What else one rank throws, a callback's exception for example, the other ranks
+/// do not hear of: it is for the team to end them.
 template <class Optimizer, System S, Cost C, Executor E, int Nx, int Nu, Team R = SingleRank>
 TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>& optimizers,
                   const TrainOptions& options, const TrainCallbacks<Nx, Nu>& callbacks, E& executor,
@@ -97,8 +103,13 @@ TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>
   TrainResult result{.serial = is_serial(system)};
   for (int n = 0; n < options.iterations; ++n) {
     const int iteration = options.first_iteration + n;
-    const auto batches =
-        sample_conditions<Nx, Nu>(system, costs, optimizers, options, iteration, executor, team);
+    const auto batches = sample_conditions<Nx, Nu>(system, costs, optimizers, options, iteration,
+                                                   executor, team, callbacks.reject);
+    for (const auto& condition : batches.failed) {
+      for (const auto& failed : condition) {
+        if (callbacks.on_failed_rollout) callbacks.on_failed_rollout(failed);
+      }
+    }
     result.last = update_conditions(batches, costs, optimizers, options, iteration, executor, team);
 
     for (std::size_t m = 0; m < optimizers.size(); ++m) {

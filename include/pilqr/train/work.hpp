@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <numeric>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "pilqr/core/team.hpp"
 #include "pilqr/iteration.hpp"
 #include "pilqr/model/sample.hpp"
+#include "pilqr/train/faults.hpp"
 #include "pilqr/train/optimizer_state.hpp"
 #include "pilqr/train/share.hpp"
 
@@ -23,6 +26,7 @@ struct TrainOptions {
   int samples = 20;        ///< rollouts per iteration and condition
   std::uint64_t seed = 0;  ///< everything random follows from it
   NoiseOptions noise{};
+  FaultOptions faults{};
   int first_iteration = 0;        ///< index of the first one; > 0 when a run goes on
   std::vector<int> conditions{};  ///< their ids; empty: 0, 1, .. one per optimiser
 
@@ -39,6 +43,9 @@ inline void put(const TrainOptions& options, MessageWriter& out) {
   out.put(options.seed);
   out.put(options.noise.width);
   out.put(options.noise.antithetic);
+  out.put(options.faults.retries);
+  out.put(options.faults.least_share);
+  out.put(options.faults.time_limit);
   out.put(options.first_iteration);
   out.put(options.conditions.size());
   for (const int id : options.conditions) out.put(id);
@@ -52,6 +59,7 @@ inline void require_valid(const TrainOptions& options, std::size_t costs, std::s
           costs);
   require(options.conditions.empty() || options.conditions.size() == M,
           "{} condition ids for {} optimisers", options.conditions.size(), M);
+  require_valid(options.faults);
   constexpr int most = std::numeric_limits<int>::max();
   require(options.iterations >= 0 && options.first_iteration >= 0 &&
               options.iterations <= most - options.first_iteration,
@@ -63,18 +71,83 @@ inline void require_valid(const TrainOptions& options, std::size_t costs, std::s
 /// The rollouts of all conditions.
 template <int Nx, int Nu>
 struct ConditionBatches {
-  std::vector<Rollouts<Nx, Nu>> rollouts;
-  std::vector<Failure> failures;  ///< of each condition's lowest failing sample
-  double seconds = 0.0;           ///< that they took on this rank, for one condition in the mean
+  std::vector<Rollouts<Nx, Nu>> rollouts;  ///< the good ones; incomplete where too few are
+  std::vector<Failure> failures;           ///< of each condition: why too few are good
+  std::vector<std::vector<FailedRollout<Nx, Nu>>> failed;  ///< of each condition
+  std::vector<int> made;                                   ///< of each condition, failed or not
+  double seconds = 0.0;  ///< that they took on this rank, for one condition in the mean
 };
 
+namespace detail {
+
+/// Asks about the rollouts `made` that have not failed; every rank learns the answers.
+template <int Nx, int Nu, Team R>
+void ask(const Reject<Nx, Nu>& reject, const std::vector<int>& made,
+         const std::vector<SampleOptions>& which, const std::vector<Rollouts<Nx, Nu>>& rollouts,
+         R& team, std::vector<Failure>& failures) {
+  if (!reject) return;
+  const int N = which.front().samples;
+  MessageWriter answers;
+  if (team.rank() == 0) {
+    for (const int number : made) {
+      const auto m = static_cast<std::size_t>(number / N);
+      const bool failed = !failures[static_cast<std::size_t>(number)].ok();
+      answers.put(failed ? std::string() : reject(which[m].condition, number % N, rollouts[m]));
+    }
+  }
+  std::string bytes = answers.bytes();
+  if (team.size() > 1) bytes = team.exchange(bytes).front();
+  MessageReader in(bytes);
+  for (const int number : made) {
+    std::string reason = in.get_text();
+    if (reason.empty()) continue;
+    const auto m = static_cast<std::size_t>(number / N);
+    failures[static_cast<std::size_t>(number)] = {.kind = FailureKind::rejected,
+                                                  .condition = which[m].condition,
+                                                  .sample = number % N,
+                                                  .step = rollouts[m].steps(),
+                                                  .detail = std::move(reason),
+                                                  .attempt = which[m].attempt};
+  }
+}
+
+/// Leaves the good rollouts, if they are enough.
+/// @param failures of the N rollouts.
+template <int Nx, int Nu>
+Failure keep_good(std::span<const Failure> failures, const FaultOptions& faults,
+                  Rollouts<Nx, Nu>& rollouts) {
+  std::vector<int> good;
+  Failure first;
+  for (std::size_t i = 0; i < failures.size(); ++i) {
+    if (failures[i].ok()) {
+      good.push_back(static_cast<int>(i));
+    } else if (first.ok()) {
+      first = failures[i];
+    }
+  }
+  if (first.ok()) return {};
+  const int N = rollouts.samples();
+  const int needed = faults.needed(N);
+  if (static_cast<int>(good.size()) < needed) {
+    first.detail += fmt::format("{}{} of {} rollouts are good, {} needed",
+                                first.detail.empty() ? "" : "; ", good.size(), N, needed);
+    return first;
+  }
+  rollouts = only(rollouts, good);
+  return {};
+}
+
+}  // namespace detail
+
 /// Line 2 of Algorithm 1 for all conditions in one run of the executor: rollout i of condition m is
-/// piece m N + i of the team's work. Throws InvalidArgument for options out of range.
+/// number m N + i of the team's work. Those that fail are made again with other noise, all of an
+/// attempt in one run, and left out if they fail to the last. Throws InvalidArgument for options
+/// out of range.
 template <int Nx, int Nu, class Optimizer, System S, Cost C, Executor E, Team R>
 ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& costs,
                                            const std::vector<Optimizer>& optimizers,
                                            const TrainOptions& options, int iteration, E& executor,
-                                           R& team) {
+                                           R& team, const Reject<Nx, Nu>& reject = {}) {
   static_assert(std::is_same_v<std::remove_cvref_t<decltype(optimizers.front().policy())>,
                                LinearGaussianPolicy<Nx, Nu>>,
                 "the policies' Nx and Nu must be those of the callbacks or, without them, of the "
@@ -84,29 +157,52 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
   const int N = options.samples;
   std::vector<SampleOptions> which(optimizers.size());
   ConditionBatches<Nx, Nu> batches;
+  batches.failed.resize(optimizers.size());
+  batches.made.resize(optimizers.size());
   for (std::size_t m = 0; m < optimizers.size(); ++m) {
     which[m] = {.samples = N,
                 .seed = options.seed,
                 .iteration = iteration,
                 .condition = options.id(m),
-                .noise = options.noise};
+                .noise = options.noise,
+                .time_limit = options.faults.time_limit};
     require_valid(which[m]);
     const auto& policy = optimizers[m].policy();
     batches.rollouts.emplace_back(policy.steps(), N, policy.nx(), policy.nu());
   }
   std::vector<Failure> failures(static_cast<std::size_t>(M) * static_cast<std::size_t>(N));
-  const Share share{team.rank(), team.size(), M * N};
-  run_on_copies(system, executor, share.count(), [&](S& own, int j) {
-    const int piece = share.piece(j);
-    const auto m = static_cast<std::size_t>(piece / N);
-    Failure& failure = failures[static_cast<std::size_t>(piece)];
-    failure = run_rollout(own, costs[costs.size() == 1 ? 0 : m], optimizers[m].policy(), which[m],
-                          piece % N, batches.rollouts[m]);
-    if (!failure.ok() && team.size() > 1) failure.rank = team.rank();
-  });
-  if (team.size() > 1) exchange_rollouts(team, batches.rollouts, failures);
-  for (auto first = failures.begin(); first != failures.end(); first += N) {
-    batches.failures.push_back(first_failure({first, first + N}));
+  std::vector<int> missing(failures.size());
+  std::iota(missing.begin(), missing.end(), 0);
+  for (int attempt = 0; attempt <= options.faults.retries && !missing.empty(); ++attempt) {
+    for (SampleOptions& w : which) w.attempt = attempt;
+    const Share share{team.rank(), team.size(), static_cast<int>(missing.size())};
+    run_on_copies(system, executor, share.count(), [&](S& own, int j) {
+      const int number = missing[static_cast<std::size_t>(share.piece(j))];
+      const auto m = static_cast<std::size_t>(number / N);
+      Failure& failure = failures[static_cast<std::size_t>(number)];
+      failure = run_rollout(own, costs[costs.size() == 1 ? 0 : m], optimizers[m].policy(), which[m],
+                            number % N, batches.rollouts[m]);
+      if (!failure.ok() && team.size() > 1) failure.rank = team.rank();
+    });
+    if (team.size() > 1) exchange_rollouts(team, missing, batches.rollouts, failures);
+    detail::ask(reject, missing, which, batches.rollouts, team, failures);
+    std::vector<int> again;
+    for (const int number : missing) {
+      const auto m = static_cast<std::size_t>(number / N);
+      ++batches.made[m];
+      const Failure& failure = failures[static_cast<std::size_t>(number)];
+      if (failure.ok()) continue;
+      batches.failed[m].push_back(
+          {iteration, failure, part_of(batches.rollouts[m], number % N, failure.step)});
+      again.push_back(number);
+    }
+    missing = std::move(again);
+  }
+  for (std::size_t m = 0; m < optimizers.size(); ++m) {
+    const std::span all(failures);
+    batches.failures.push_back(
+        detail::keep_good(all.subspan(m * static_cast<std::size_t>(N), static_cast<std::size_t>(N)),
+                          options.faults, batches.rollouts[m]));
   }
   batches.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / M;
@@ -114,7 +210,7 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
 }
 
 /// Lines 3 to 8 of Algorithm 1 for all conditions, each by one worker of one rank. A condition with
-/// a failed rollout is not updated. Returns a record for each condition.
+/// too few good rollouts is not updated. Returns a record for each condition.
 template <int Nx, int Nu, class Optimizer, Cost C, Executor E, Team R>
 std::vector<IterationRecord> update_conditions(const ConditionBatches<Nx, Nu>& batches,
                                                const std::vector<C>& costs,
@@ -128,6 +224,8 @@ std::vector<IterationRecord> update_conditions(const ConditionBatches<Nx, Nu>& b
     record.iteration = iteration;
     record.condition = options.id(m);
     record.seconds_rollout = batches.seconds;
+    record.rollouts = batches.made[m];
+    for (const auto& failed : batches.failed[m]) record.faults.push_back(failed.failure);
     record.report.failure = batches.failures[m];
     if (!record.report.ok()) return;
     const auto start = Clock::now();

@@ -18,14 +18,13 @@ void GmmStatistics::add(const GmmStatistics& others) {
           "statistics of {} clusters in {} dimensions and of {} in {}", K, D, cols(others.means),
           rows(others.means));
   points += others.points;
-  VectorX shift(D);
   for (int k = 0; k < K; ++k) {
     const double total = counts(k) + others.counts(k);
     if (!(total > 0.0)) continue;
     const double before = counts(k) / total;
     const double added = others.counts(k) / total;
     counts(k) = total;
-    shift = others.means.col(k) - means.col(k);
+    const VectorX shift = others.means.col(k) - means.col(k);
     means.col(k) += added * shift;
     covariances.col(k) = before * covariances.col(k) + added * others.covariances.col(k);
     // The means are shift apart: n m / (n + m) shift shift' of scatter.

@@ -13,7 +13,7 @@ namespace pilqr {
 namespace {
 
 constexpr const char* format_name = "pilqr.checkpoint";
-constexpr const char* format_version = "2";
+constexpr const char* format_version = "3";
 
 std::map<std::string, std::string> describe(const Settings& settings) {
   return {{"format", format_name},

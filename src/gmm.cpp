@@ -18,10 +18,11 @@ double empty_count(const GmmOptions& options, int clusters, int points) {
   return options.empty_share * points / clusters;
 }
 
-std::vector<int> empty_clusters(const GmmOptions& options, const VectorX& counts, int points) {
+std::vector<int> empty_clusters(const GmmOptions& options, const GmmStatistics& statistics) {
+  const int K = rows(statistics.counts);
   std::vector<int> empty;
-  for (int k = 0; k < rows(counts); ++k) {
-    if (counts(k) < empty_count(options, rows(counts), points)) empty.push_back(k);
+  for (int k = 0; k < K; ++k) {
+    if (statistics.counts(k) < empty_count(options, K, statistics.points)) empty.push_back(k);
   }
   return empty;
 }
@@ -117,24 +118,25 @@ Failure Gmm::singular_cluster(int k) const {
                                 k, clusters())};
 }
 
-Failure Gmm::m_step(const ConstMatrixRef& points, const GmmOptions& options,
-                    GmmWorkspace& workspace) {
+/// The statistics of the points under the responsibilities in the workspace.
+void Gmm::gather(const ConstMatrixRef& points, GmmWorkspace& workspace) const {
   const int P = cols(points);
   const int D = dim();
   const int K = clusters();
-  parameters_.points = P;
   size_panel(workspace.weighted, D, batch_size);
   size_panel(workspace.covariance, D, D);
-  workspace.counts = workspace.responsibilities.colwise().sum();
+  GmmStatistics& out = workspace.statistics;
+  out.points = P;
+  out.counts = workspace.responsibilities.colwise().sum();
+  out.means.setZero(D, K);
+  out.covariances.setZero(D * (D + 1) / 2, K);
   for (int k = 0; k < K; ++k) {
-    const double count = workspace.counts(k);
-    parameters_.log_weights(k) = std::log(std::max(count / P, std::numeric_limits<double>::min()));
-    if (count < empty_count(options, K, P)) continue;
+    const double count = out.counts(k);
+    if (!(count > 0.0)) continue;
     // Points that are worth less than this cannot change a sum: what matters is the product with
     // the squared distance in units of the cluster, of which -2 log(responsibility) is the size.
     const double negligible = 1e-20 * count;
-    auto mean = parameters_.means.col(k);
-    mean.setZero();
+    auto mean = out.means.col(k);
     for (int j = 0; j < P; ++j) {
       const double r = workspace.responsibilities(j, k);
       if (r > negligible) mean += (r / count) * points.col(j);
@@ -154,7 +156,29 @@ Failure Gmm::m_step(const ConstMatrixRef& points, const GmmOptions& options,
       if (gathered == batch_size) flush();
     }
     flush();
-    copy_symmetric(D, workspace.covariance, parameters_.covariances[k]);
+    double* entries = out.covariances.col(k).data();
+    for (int j = 0; j < D; ++j) {
+      entries = std::copy_n(&workspace.covariance(j, j), D - j, entries);
+    }
+  }
+}
+
+/// Empty clusters keep their means and covariances.
+Failure Gmm::m_step(const GmmStatistics& statistics, const GmmOptions& options) {
+  const int P = statistics.points;
+  const int D = dim();
+  const int K = clusters();
+  parameters_.points = P;
+  for (int k = 0; k < K; ++k) {
+    const double count = statistics.counts(k);
+    parameters_.log_weights(k) = std::log(std::max(count / P, std::numeric_limits<double>::min()));
+    if (count < empty_count(options, K, P)) continue;
+    parameters_.means.col(k) = statistics.means.col(k);
+    auto covariance = parameters_.covariances[k];
+    const double* entries = statistics.covariances.col(k).data();
+    for (int j = 0; j < D; ++j) {
+      for (int i = j; i < D; ++i) covariance(i, j) = covariance(j, i) = *entries++;
+    }
     if (!add_ridge_and_factorize(k, options.ridge)) return singular_cluster(k);
   }
   return {};
@@ -194,6 +218,11 @@ Failure Gmm::reseed(const ConstMatrixRef& points, const std::vector<int>& empty,
 
 EmStep Gmm::em_step(const ConstMatrixRef& points, const GmmOptions& options, RandomStream& stream,
                     GmmWorkspace& workspace) {
+  return em_step(points, {}, options, stream, workspace);
+}
+
+EmStep Gmm::em_step(const ConstMatrixRef& points, const GmmStatistics& others,
+                    const GmmOptions& options, RandomStream& stream, GmmWorkspace& workspace) {
   require_valid(options);
   require(!empty() && rows(points) == dim() && cols(points) >= 1,
           "EM step of a mixture of {} clusters in {} dimensions on points {}x{}", clusters(), dim(),
@@ -203,9 +232,12 @@ EmStep Gmm::em_step(const ConstMatrixRef& points, const GmmOptions& options, Ran
   if (!step.failure.ok()) return step;
   Gmm next = *this;
   step.log_likelihood = next.e_step(points, negligible_log_ratio, workspace);
-  step.failure = next.m_step(points, options, workspace);
+  next.gather(points, workspace);
+  GmmStatistics all = others;
+  all.add(workspace.statistics);
+  step.failure = next.m_step(all, options);
   if (!step.failure.ok()) return step;
-  const std::vector<int> without = empty_clusters(options, workspace.counts, cols(points));
+  const std::vector<int> without = empty_clusters(options, all);
   if (!without.empty()) {
     step.failure = next.reseed(points, without, options, stream, workspace);
     if (!step.failure.ok()) return step;
@@ -213,6 +245,14 @@ EmStep Gmm::em_step(const ConstMatrixRef& points, const GmmOptions& options, Ran
   }
   *this = std::move(next);
   return step;
+}
+
+GmmStatistics Gmm::statistics(const ConstMatrixRef& points) const {
+  require_points(points);
+  GmmWorkspace workspace;
+  (void)e_step(points, negligible_log_ratio, workspace);
+  gather(points, workspace);
+  return std::move(workspace.statistics);
 }
 
 GmmFit Gmm::fit(const ConstMatrixRef& points, int clusters, const GmmOptions& options,
@@ -240,8 +280,9 @@ GmmFit Gmm::fit(const ConstMatrixRef& points, int clusters, const GmmOptions& op
   fit.log_likelihoods.push_back(current);
   fit.status = GmmStatus::max_iterations;
   while (fit.status == GmmStatus::max_iterations && fit.iterations < options.max_iterations) {
-    fit.failure = next.m_step(points, options, workspace);
-    const std::vector<int> without = empty_clusters(options, workspace.counts, P);
+    next.gather(points, workspace);
+    fit.failure = next.m_step(workspace.statistics, options);
+    const std::vector<int> without = empty_clusters(options, workspace.statistics);
     // Each cluster may move once on average; one that is empty again and again is then left alone.
     const bool move = !without.empty() && fit.reseeded < next.clusters();
     if (fit.failure.ok() && move) {

@@ -20,6 +20,12 @@ void write_gmm(const GmmPrior& gmm, const std::string& prefix, SafeTensors& out)
   for (std::size_t i = 0; i < gmm.history().size(); ++i) {
     out.tensors[fmt::format("{}batch_{}", prefix, i)] = to_tensor(gmm.history()[i]);
   }
+  for (std::size_t i = 0; i < gmm.statistics().size(); ++i) {
+    const GmmStatistics& s = gmm.statistics()[i];
+    out.tensors[fmt::format("{}batch_{}_counts", prefix, i)] = to_tensor(s.counts);
+    out.tensors[fmt::format("{}batch_{}_means", prefix, i)] = to_tensor(s.means);
+    out.tensors[fmt::format("{}batch_{}_covariances", prefix, i)] = to_tensor(s.covariances);
+  }
   if (gmm.mixture().empty()) return;
   const GmmParameters& p = gmm.mixture().parameters();
   out.tensors[prefix + "log_weights"] = to_tensor(p.log_weights);
@@ -42,10 +48,17 @@ void read_gmm(StateReader& reader, const std::string& prefix, int dim, GmmPrior&
   const int batches = reader.count_at(prefix + "batches", 0, most_batches);
   if (batches == 0) return;
   std::deque<MatrixX> history;
+  std::deque<GmmStatistics> statistics;
   for (int i = 0; i < batches; ++i) {
     const std::string name = fmt::format("{}batch_{}", prefix, i);
     history.push_back(reader.at(name).matrix(name));
     require(history.back().allFinite(), "{} has a NaN or infinite entry", name);
+    if (gmm.options().warm_iterations == 0) continue;
+    GmmStatistics& s = statistics.emplace_back();
+    s.points = cols(history.back());
+    s.counts = reader.at(name + "_counts").vector(name + "_counts");
+    s.means = reader.at(name + "_means").matrix(name + "_means");
+    s.covariances = reader.at(name + "_covariances").matrix(name + "_covariances");
   }
   GmmParameters p;
   p.log_weights = reader.at(prefix + "log_weights").vector(prefix + "log_weights");
@@ -55,7 +68,7 @@ void read_gmm(StateReader& reader, const std::string& prefix, int dim, GmmPrior&
   p.points = reader.count_at(prefix + "points", 1, std::numeric_limits<int>::max());
   require(rows(p.means) == dim, "{}means has {} rows, expected 2 nx + nu = {}", prefix,
           rows(p.means), dim);
-  gmm.restore(std::move(history), Gmm(std::move(p)));
+  gmm.restore(std::move(history), Gmm(std::move(p)), std::move(statistics));
 }
 
 /// @param state one of a new optimizer; its options remain.

@@ -42,6 +42,7 @@ void for_each_setting(Run& run, Visit&& visit) {
   visit("gmm.min_points_per_cluster", run.gmm.min_points_per_cluster);
   visit("gmm.max_points", run.gmm.max_points);
   visit("gmm.strength", run.gmm.strength);
+  visit("gmm.warm_iterations", run.gmm.warm_iterations);
   visit("replay.range", s.replay.range);
   visit("kl_step.rule", s.kl_rule);
   visit("kl_step.base_first", s.kl_step.base_first);

@@ -144,8 +144,8 @@ TEST(GmmPrior, StrengthScalesTheGoldenPrior) {
   p.points = 60;
   const MatrixX data = golden::matrix(in.at("data")).transpose();
   for (const double strength : {0.0, 0.25, 1.0, 3.0}) {
-    GmmPrior prior({.strength = strength});
-    prior.restore({data}, Gmm(p));
+    GmmPrior prior({.strength = strength, .warm_iterations = 0});
+    prior.restore({data}, Gmm(p), {});
     const auto niw = prior.at(golden::matrix(in.at("pts")).transpose());
     EXPECT_TRUE(golden::close(niw.mu0, golden::vector(out.at("inference_mu0")), 1e-9));
     EXPECT_TRUE(
@@ -209,14 +209,16 @@ TEST(GmmPrior, RestoredContinuesBitForBit) {
   RandomStream stream({.seed = 3});
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(prior.update(random.matrix(3, 200), stream).ok());
   GmmPrior restored(prior.options());
-  restored.restore(prior.history(), Gmm(prior.mixture().parameters()));
+  restored.restore(prior.history(), Gmm(prior.mixture().parameters()), prior.statistics());
   const MatrixX next = random.matrix(3, 200);
   RandomStream copy = stream;
-  ASSERT_TRUE(prior.update(next, stream).ok());
+  EXPECT_TRUE(prior.update(next, stream).warm_started);
   ASSERT_TRUE(restored.update(next, copy).ok());
+  EXPECT_EQ(restored.statistics(), prior.statistics());
   EXPECT_EQ(prior.at(next.leftCols(7)).Phi, restored.at(next.leftCols(7)).Phi);
-  EXPECT_THROW(restored.restore({next}, Gmm(prior.mixture().parameters())), InvalidArgument);
-  EXPECT_THROW(restored.restore({MatrixX::Zero(2, 400)}, Gmm(prior.mixture().parameters())),
+  const Gmm mixture(prior.mixture().parameters());
+  EXPECT_THROW(restored.restore({next}, mixture, {prior.statistics()[1]}), InvalidArgument);
+  EXPECT_THROW(restored.restore({MatrixX::Zero(2, 400)}, mixture, prior.statistics()),
                InvalidArgument);
 }
 

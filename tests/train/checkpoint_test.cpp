@@ -141,7 +141,7 @@ TEST(Checkpoint, MetadataThatIsWrong) {
   };
   const std::vector<Case> cases = {
       {"format", "pilqr.tvlg_policy", "expected \"pilqr.checkpoint\""},
-      {"format_version", "1", "expected \"2\""},
+      {"format_version", "2", "expected \"3\""},
       {"task", "point_mass", "expected \"reacher\""},
       {"algorithm", "pi2", "expected \"pilqr\""},
       {"seed", "8", "expected \"7\""},
@@ -197,6 +197,9 @@ TEST(Checkpoint, ValuesThatAreWrong) {
       {"condition_2/gmm/batches", whole(-1), "is -1"},
       {"condition_2/gmm/batches", whole(0), "is not part of the format"},
       {"condition_2/gmm/batch_0", entry(5, nan), "batch_0 has a NaN"},
+      {"condition_2/gmm/batch_0_counts", entry(0, nan), "a count, a mean or a covariance is NaN"},
+      {"condition_2/gmm/batch_0_means", entry(0, nan), "a count, a mean or a covariance is NaN"},
+      {"condition_2/gmm/batch_0_covariances", entry(0, -1.0), "a variance of entry 0 is -1"},
       {"condition_2/gmm/points", whole(3), "fitted to 3"},
       {"condition_2/gmm/log_weights", entry(0, 1.0), "weights sum to"},
       {"condition_2/gmm/covariances", entry(0, -1.0), "is not positive definite"},

@@ -79,6 +79,7 @@ const std::map<std::string, std::string>& other_values() {
       {"gmm.min_points_per_cluster", "11"},
       {"gmm.max_points", "300"},
       {"gmm.strength", "0.1"},
+      {"gmm.warm_iterations", "9"},
       {"replay.range", "1e+300"},
       {"kl_step.rule", "\"residual\""},
       {"kl_step.base_first", "0.30000000000000004"},

@@ -9,6 +9,7 @@
 #include "pilqr/core/random.hpp"
 #include "pilqr/core/sequence.hpp"
 #include "pilqr/core/types.hpp"
+#include "pilqr/fit/gmm_statistics.hpp"
 
 namespace pilqr {
 
@@ -55,7 +56,7 @@ struct GmmFit {
 
 /// What one EM step did. On failure the mixture is unchanged.
 struct EmStep {
-  double log_likelihood = 0.0;  ///< of all points, BEFORE the step
+  double log_likelihood = 0.0;  ///< of the points of its E-step, BEFORE the step
   int reseeded = 0;             ///< clusters that were empty and got a new place
   Failure failure{};
 };
@@ -64,7 +65,7 @@ struct EmStep {
 struct GmmWorkspace {
   MatrixX responsibilities;  ///< P x K; log-densities before the E-step normalises them
   VectorX log_likelihoods;   ///< of each point, P
-  VectorX counts;            ///< points per cluster, K
+  GmmStatistics statistics;  ///< of the points of the step
   Panel<> points;            ///< a block of points by rows, B x D
   Panel<> centred;           ///< the same minus the mean of a cluster
   Panel<> whitened;          ///< B x a group of entries
@@ -107,9 +108,18 @@ class Gmm {
              RandomStream& stream);
 
   /// One E-step and one M-step. An empty cluster moves to one of the worst explained points, with
-  /// the covariance of all points.
+  /// the covariance of the points.
   EmStep em_step(const ConstMatrixRef& points, const GmmOptions& options, RandomStream& stream,
                  GmmWorkspace& workspace);
+
+  /// The same with an M-step from other points as well, whose responsibilities stay as they are in
+  /// `others` (of no points: the step above): an incremental step (Neal & Hinton 1998), which does
+  /// not lower the free energy of all points. The points' own statistics are then in the workspace.
+  EmStep em_step(const ConstMatrixRef& points, const GmmStatistics& others,
+                 const GmmOptions& options, RandomStream& stream, GmmWorkspace& workspace);
+
+  /// The statistics of points under their responsibilities, those below 4e-31 as zero.
+  [[nodiscard]] GmmStatistics statistics(const ConstMatrixRef& points) const;
 
   /// log(weight_k) + log N(z_j; mean_k, covariance_k), K x P.
   [[nodiscard]] MatrixX log_densities(const ConstMatrixRef& points) const;
@@ -144,7 +154,8 @@ class Gmm {
   void block_distances(double cutoff, int n, GmmWorkspace& workspace) const;
   void log_densities(const ConstMatrixRef& points, double cutoff, GmmWorkspace& workspace) const;
   double e_step(const ConstMatrixRef& points, double cutoff, GmmWorkspace& workspace) const;
-  Failure m_step(const ConstMatrixRef& points, const GmmOptions& options, GmmWorkspace& workspace);
+  void gather(const ConstMatrixRef& points, GmmWorkspace& workspace) const;
+  Failure m_step(const GmmStatistics& statistics, const GmmOptions& options);
   Failure reseed(const ConstMatrixRef& points, const std::vector<int>& empty,
                  const GmmOptions& options, RandomStream& stream, const GmmWorkspace& workspace);
 

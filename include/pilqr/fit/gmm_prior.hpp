@@ -20,7 +20,11 @@ struct GmmPriorOptions {
   int min_points_per_cluster = 40;  ///< clusters = points / this, from 2 to max_clusters
   int max_points = 10000;           ///< bound of the history
   double strength = 1.0;            ///< factor on the number of points that the prior is worth
-  GmmOptions em{};                  ///< how the mixture is fitted
+  /// Incremental EM steps of an update in which the number of clusters stays. Each renews the
+  /// responsibilities of the newest batch; those of the older ones stay, as their statistics, K (D +
+  /// 1) (D + 2) / 2 numbers a batch. 0: the published way, EM over the whole history every time.
+  int warm_iterations = 1;
+  GmmOptions em{};  ///< how the mixture is fitted
 };
 
 /// Throws InvalidArgument, naming the option that is out of range.
@@ -58,8 +62,10 @@ class GmmPrior {
   explicit GmmPrior(const GmmPriorOptions& options = {});
 
   /// Adds a batch of points (D x P, P >= 1), drops the oldest batches until at most `max_points`
-  /// remain (the newest is always kept, whole) and refits the mixture, from its present parameters
-  /// where the number of clusters is unchanged. On failure nothing changes.
+  /// remain (the newest is always kept, whole) and refits the mixture. Where the number of clusters
+  /// is unchanged it goes on from its present parameters: `warm_iterations` incremental steps, with
+  /// the log-likelihoods of the newest batch before each, or EM over the whole history. Otherwise
+  /// EM begins anew, over the whole history. On failure nothing changes.
   GmmFit update(const ConstMatrixRef& points, RandomStream& stream);
 
   /// The same with the transitions of rollouts, at most `max_points` of them.
@@ -78,14 +84,22 @@ class GmmPrior {
   [[nodiscard]] const Gmm& mixture() const { return mixture_; }
   /// The batches of points, oldest first.
   [[nodiscard]] const std::deque<MatrixX>& history() const { return history_; }
+  /// Of each batch under the responsibilities that it got last; none if `warm_iterations` is 0.
+  [[nodiscard]] const std::deque<GmmStatistics>& statistics() const { return statistics_; }
 
-  /// Puts back what `mixture` and `history` gave; throws InvalidArgument if they do not agree.
-  void restore(std::deque<MatrixX> history, Gmm mixture);
+  /// Puts back what `mixture`, `history` and `statistics` gave; throws InvalidArgument if they do
+  /// not agree.
+  void restore(std::deque<MatrixX> history, Gmm mixture, std::deque<GmmStatistics> statistics);
 
  private:
+  GmmFit refit(std::size_t dropped, const ConstMatrixRef& points, int clusters,
+               RandomStream& stream);
+  GmmFit advance(std::size_t dropped, const ConstMatrixRef& points, RandomStream& stream);
+
   GmmPriorOptions options_;
   Gmm mixture_;
   std::deque<MatrixX> history_;
+  std::deque<GmmStatistics> statistics_;
 };
 
 }  // namespace pilqr

@@ -72,20 +72,17 @@ void MlpWorkspace::resize(const MlpShape& shape, int points) {
   points_ = 0;
   in_.clear();
   sum_.clear();
-  single_.clear();
   int largest = 0;
   for (int l = 0; l < shape.layers(); ++l) {
     const int n = shape.layer_inputs(l);
     const int m = shape.layer_outputs(l);
     in_.emplace_back(n, capacity_);
     sum_.emplace_back(m, capacity_);
-    single_.emplace_back(m, 1);
     largest = std::max({largest, tile::padded(m) * n, tile::padded(n) * m});
   }
   input_ = Panel<>(shape.inputs, capacity_);
   output_ = Panel<>(shape.outputs, capacity_);
   weight_ = VectorX::Zero(largest + tile::padding);
-  direction_ = VectorX::Zero(parameter_count(shape) + tile::padding);
 }
 
 Mlp::Mlp(MlpShape shape) : shape_(std::move(shape)) {
@@ -159,10 +156,11 @@ void Mlp::evaluate(const ConstVectorRef& x, MlpWorkspace& ws, VectorRef y) const
   require(rows(x) == inputs() && rows(y) == outputs(),
           "perceptron: {} inputs and {} outputs, expected {} and {}", rows(x), rows(y), inputs(),
           outputs());
-  ws.resize(shape_, 1);
+  ws.single_.resize(static_cast<std::size_t>(shape_.layers()));
   tile::Input a = {x.data(), inputs()};
   for (int l = 0; l < shape_.layers(); ++l) {
     Panel<>& out = ws.single_[static_cast<std::size_t>(l)];
+    size_panel(out, rows_of(l), 1);
     tile::full<Dynamic, Dynamic>(rows_of(l), 1, out, bias_tile(parameters_, l),
                                  tile::times(weight_tile(parameters_, l), a, columns_of(l)));
     if (l + 1 < shape_.layers()) activate(shape_.activation, rows_of(l), 1, out);
@@ -256,7 +254,8 @@ void Mlp::tangent(MlpWorkspace& ws, const ConstVectorRef& direction, MatrixRef d
   require_forward(ws, "the outputs' tangent", rows(d_output), outputs(), cols(d_output));
   require(rows(direction) == parameter_count(), "perceptron: the direction has {} entries, not {}",
           rows(direction), parameter_count());
-  ws.direction_.head(parameter_count()) = direction;
+  ws.direction_.resize(parameters_.size());
+  ws.direction_ << direction, VectorX::Zero(tile::padding);
   for (int l = 0; l < shape_.layers(); ++l) {
     const auto here = static_cast<std::size_t>(l);
     const auto moved = tile::times(weight_tile(ws.direction_, l), ws.in_[here], columns_of(l));

@@ -5,6 +5,7 @@
 
 #include "pilqr/nn/adam.hpp"
 #include "pilqr/nn/mlp.hpp"
+#include "pilqr/nn/network_policy.hpp"
 #include "pilqr/nn/normalisation.hpp"
 #include "support/count_allocations.hpp"
 #include "support/random_problem.hpp"
@@ -57,6 +58,20 @@ TEST(NnAllocation, Mlp) {
               }),
               0);
   }
+}
+
+TEST(NnAllocation, Act) {
+  RandomStream stream({.seed = 2});
+  NetworkPolicy policy({26, {100, 100}, 7}, stream);
+  test::Random random(2);
+  const VectorX x = random.vector(26);
+  const MatrixX xi = random.matrix(7, 3);
+  VectorX u(7);
+  EXPECT_EQ(allocations_of([&] { policy.act(0, x, xi.col(1), u); }), 0);
+  const Vector<26> fixed_x = x;
+  Vector<7> fixed_u;
+  EXPECT_EQ(allocations_of([&] { policy.act(0, fixed_x, xi.col(1), fixed_u); }), 0);
+  EXPECT_EQ(u, fixed_u);
 }
 
 #else

@@ -38,8 +38,8 @@ void require_valid(const MlpShape& shape);
 int parameter_count(const MlpShape& shape);
 
 /// Buffers of one thread that evaluates perceptrons, and what forward() left for the derivatives. A
-/// workspace takes its size from the first call; a call with the same shape and no more columns
-/// than any before allocates nothing. Copies are independent.
+/// workspace takes its size from the first call; another call with the same shape and no more
+/// columns than any before allocates nothing. Copies are independent.
 class MlpWorkspace {
  private:
   friend class Mlp;

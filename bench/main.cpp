@@ -4,6 +4,7 @@
 namespace pilqr::bench {
 void add_backward();
 void add_updates();
+void add_networks();
 #if defined(PILQR_HAS_TBB)
 void add_samples();
 #endif
@@ -12,6 +13,7 @@ void add_samples();
 int main(int argc, char** argv) {
   pilqr::bench::add_backward();
   pilqr::bench::add_updates();
+  pilqr::bench::add_networks();
 #if defined(PILQR_HAS_TBB)
   pilqr::bench::add_samples();
 #endif

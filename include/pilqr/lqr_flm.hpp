@@ -50,6 +50,16 @@ class LqrFlm {
     model_ = {};
   }
 
+  /// Makes the next update start from `reference` and bound the divergence from it, in place of
+  /// policy(); what else is carried stays. The xi of that update's rollouts must be those of the
+  /// reference: u = K x + k + L xi. Throws InvalidArgument if it is not valid or not of this
+  /// horizon.
+  void set_policy(Policy reference) {
+    require_same_shape(policy_, reference);
+    require_valid(reference, "reference policy");
+    policy_ = std::move(reference);
+  }
+
   /// One iteration on rollouts of policy(). A numerical failure leaves everything as it was.
   /// @param stream draws the mixture prior's seeds; unused without one.
   template <Cost C>

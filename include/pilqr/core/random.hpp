@@ -19,6 +19,8 @@ enum class StreamPurpose : std::uint8_t {
   fit = 2,
   evaluation = 3,
   evaluation_system = 4,
+  policy_fit = 5,       ///< the mixture prior of a linearised global policy
+  policy_training = 6,  ///< supervision of a global policy
 };
 
 /// The key of a stream. At most 2^24 conditions.

@@ -2,6 +2,7 @@
 /// Line 2 of PILQR17 Algorithm 1: rollouts of the current policy.
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <exception>
 #include <limits>
@@ -43,10 +44,22 @@ struct SampleResult {
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
+/// What acts over a horizon of steps() steps: act(t, x, xi, u) sets the control u (nu) at state x
+/// (nx) for unit-variance noise xi (nu). One whose act() is not const, because it has buffers, is
+/// copied for each rollout. LinearGaussianPolicy is an actor, GlobalController is another.
+template <class P>
+concept Actor = std::copy_constructible<P> &&
+    requires(P& actor, const VectorX& x, const VectorX& xi, VectorX& u) {
+  { actor.steps() } -> std::convertible_to<int>;
+  { actor.nx() } -> std::convertible_to<int>;
+  { actor.nu() } -> std::convertible_to<int>;
+  actor.act(0, x, xi, u);
+};
+
 /// One rollout into column i of `rollouts`. Returns what stopped it, if anything did.
-template <int Nx, int Nu, System S, Cost C>
-Failure run_rollout(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>& policy,
-                    const SampleOptions& options, int i, Rollouts<Nx, Nu>& rollouts) {
+template <int Nx, int Nu, System S, Cost C, Actor P>
+Failure run_rollout(S& system, const C& cost, P& policy, const SampleOptions& options, int i,
+                    Rollouts<Nx, Nu>& rollouts) {
   static_assert(sum_sizes(S::Nx, 0) == Nx && sum_sizes(S::Nu, 0) == Nu,
                 "the system's Nx and Nu must be those of the policy");
   const int T = policy.steps();
@@ -156,29 +169,52 @@ inline Failure first_failure(const std::vector<Failure>& failures) {
   return {};
 }
 
+namespace detail {
+
+/// Room for N rollouts, with the compile-time sizes of the policy or, where the actor has none, of
+/// the system.
+template <System S, int Nx, int Nu>
+SampleResult<Nx, Nu> room_for(const LinearGaussianPolicy<Nx, Nu>& policy, int N) {
+  return {{policy.steps(), N, policy.nx(), policy.nu()}, {}};
+}
+template <System S, Actor P>
+SampleResult<S::Nx, S::Nu> room_for(const P& actor, int N) {
+  return {{actor.steps(), N, actor.nx(), actor.nu()}, {}};
+}
+
+/// The actor itself if it acts while const, otherwise a copy.
+template <Actor P>
+decltype(auto) for_one_rollout(const P& actor) {
+  if constexpr (Actor<const P>) {
+    return (actor);
+  } else {
+    return P(actor);
+  }
+}
+
+}  // namespace detail
+
 /// Runs `options.samples` rollouts of one condition. A failing rollout does not stop the others;
 /// the failure with the lowest sample index is reported. Each worker of the executor owns a copy of
 /// the system; a system that is_serial() is run on the calling thread whatever the executor, and
 /// the serial executor uses the system itself. Throws InvalidArgument for options out of range.
-template <int Nx, int Nu, System S, Cost C, Executor E>
-SampleResult<Nx, Nu> sample(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>& policy,
-                            const SampleOptions& options, E& executor) {
+template <System S, Cost C, Actor P, Executor E>
+auto sample(S& system, const C& cost, const P& policy, const SampleOptions& options, E& executor) {
   require_valid(options);
-  SampleResult<Nx, Nu> result{
-      Rollouts<Nx, Nu>(policy.steps(), options.samples, policy.nx(), policy.nu()), {}};
+  auto result = detail::room_for<S>(policy, options.samples);
   std::vector<Failure> failures(static_cast<std::size_t>(options.samples));
   run_on_copies(system, executor, options.samples, [&](S& own, int i) {
+    auto&& actor = detail::for_one_rollout(policy);
     failures[static_cast<std::size_t>(i)] =
-        run_rollout(own, cost, policy, options, i, result.rollouts);
+        run_rollout(own, cost, actor, options, i, result.rollouts);
   });
   result.failure = first_failure(failures);
   return result;
 }
 
 /// The same on the calling thread.
-template <int Nx, int Nu, System S, Cost C>
-SampleResult<Nx, Nu> sample(S& system, const C& cost, const LinearGaussianPolicy<Nx, Nu>& policy,
-                            const SampleOptions& options) {
+template <System S, Cost C, Actor P>
+auto sample(S& system, const C& cost, const P& policy, const SampleOptions& options) {
   SerialExecutor serial;
   return sample(system, cost, policy, options, serial);
 }

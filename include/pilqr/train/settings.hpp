@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -66,6 +67,11 @@ class AnyOptimizer {
   }
   /// One iteration; see Pilqr::update.
   UpdateReport update(const Rollouts<>& rollouts, const AnyCost& cost, const RandomStream& stream);
+
+  /// See Pilqr::set_policy.
+  void set_policy(LinearGaussianPolicy<> reference) {
+    std::visit([&](auto& o) { o.set_policy(std::move(reference)); }, optimizer_);
+  }
 
   /// What a checkpoint needs besides the policy; empty for PI2.
   [[nodiscard]] const ModelBasedState* state() const;

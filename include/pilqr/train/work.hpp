@@ -143,23 +143,21 @@ Failure keep_good(std::span<const Failure> failures, const FaultOptions& faults,
 /// number m N + i of the team's work. Those that fail are made again with other noise, all of an
 /// attempt in one run, and left out if they fail to the last. Throws InvalidArgument for options
 /// out of range.
-template <int Nx, int Nu, class Optimizer, System S, Cost C, Executor E, Team R>
-ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& costs,
-                                           const std::vector<Optimizer>& optimizers,
-                                           const TrainOptions& options, int iteration, E& executor,
-                                           R& team, const Reject<Nx, Nu>& reject = {}) {
-  static_assert(std::is_same_v<std::remove_cvref_t<decltype(optimizers.front().policy())>,
-                               LinearGaussianPolicy<Nx, Nu>>,
-                "the policies' Nx and Nu must be those of the callbacks or, without them, of the "
-                "system");
+/// @param actor_of actor_of(m) is who acts in condition m, by reference or, if its act() is not
+/// const, a copy.
+template <int Nx, int Nu, class ActorOf, System S, Cost C, Executor E, Team R>
+ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& costs, int conditions,
+                                           const ActorOf& actor_of, const TrainOptions& options,
+                                           int iteration, E& executor, R& team,
+                                           const Reject<Nx, Nu>& reject = {}) {
   const auto start = std::chrono::steady_clock::now();
-  const int M = static_cast<int>(optimizers.size());
+  const int M = conditions;
   const int N = options.samples;
-  std::vector<SampleOptions> which(optimizers.size());
+  std::vector<SampleOptions> which(static_cast<std::size_t>(M));
   ConditionBatches<Nx, Nu> batches;
-  batches.failed.resize(optimizers.size());
-  batches.made.resize(optimizers.size());
-  for (std::size_t m = 0; m < optimizers.size(); ++m) {
+  batches.failed.resize(which.size());
+  batches.made.resize(which.size());
+  for (std::size_t m = 0; m < which.size(); ++m) {
     which[m] = {.samples = N,
                 .seed = options.seed,
                 .iteration = iteration,
@@ -167,8 +165,8 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
                 .noise = options.noise,
                 .time_limit = options.faults.time_limit};
     require_valid(which[m]);
-    const auto& policy = optimizers[m].policy();
-    batches.rollouts.emplace_back(policy.steps(), N, policy.nx(), policy.nu());
+    const auto& actor = actor_of(m);
+    batches.rollouts.emplace_back(actor.steps(), N, actor.nx(), actor.nu());
   }
   std::vector<Failure> failures(static_cast<std::size_t>(M) * static_cast<std::size_t>(N));
   std::vector<int> missing(failures.size());
@@ -180,8 +178,9 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
       const int number = missing[static_cast<std::size_t>(share.piece(j))];
       const auto m = static_cast<std::size_t>(number / N);
       Failure& failure = failures[static_cast<std::size_t>(number)];
-      failure = run_rollout(own, costs[costs.size() == 1 ? 0 : m], optimizers[m].policy(), which[m],
-                            number % N, batches.rollouts[m]);
+      auto&& actor = actor_of(m);
+      failure = run_rollout(own, costs[costs.size() == 1 ? 0 : m], actor, which[m], number % N,
+                            batches.rollouts[m]);
       if (!failure.ok() && team.size() > 1) failure.rank = team.rank();
     });
     if (team.size() > 1) exchange_rollouts(team, missing, batches.rollouts, failures);
@@ -198,7 +197,7 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
     }
     missing = std::move(again);
   }
-  for (std::size_t m = 0; m < optimizers.size(); ++m) {
+  for (std::size_t m = 0; m < which.size(); ++m) {
     const std::span all(failures);
     batches.failures.push_back(
         detail::keep_good(all.subspan(m * static_cast<std::size_t>(N), static_cast<std::size_t>(N)),
@@ -209,17 +208,35 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
   return batches;
 }
 
+/// The same by the policies of the optimisers.
+template <int Nx, int Nu, class Optimizer, System S, Cost C, Executor E, Team R>
+ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& costs,
+                                           const std::vector<Optimizer>& optimizers,
+                                           const TrainOptions& options, int iteration, E& executor,
+                                           R& team, const Reject<Nx, Nu>& reject = {}) {
+  static_assert(std::is_same_v<std::remove_cvref_t<decltype(optimizers.front().policy())>,
+                               LinearGaussianPolicy<Nx, Nu>>,
+                "the policies' Nx and Nu must be those of the callbacks or, without them, of the "
+                "system");
+  return sample_conditions<Nx, Nu>(
+      system, costs, static_cast<int>(optimizers.size()),
+      [&](std::size_t m) -> const auto& { return optimizers[m].policy(); }, options, iteration,
+      executor, team, reject);
+}
+
 /// Lines 3 to 8 of Algorithm 1 for all conditions, each by one worker of one rank. A condition with
 /// too few good rollouts is not updated. Returns a record for each condition.
-template <int Nx, int Nu, class Optimizer, Cost C, Executor E, Team R>
+/// @param update update(m, cost, stream) updates the optimiser of condition m on its rollouts and
+/// returns the report.
+template <int Nx, int Nu, class Update, class Optimizer, Cost C, Executor E, Team R>
 std::vector<IterationRecord> update_conditions(const ConditionBatches<Nx, Nu>& batches,
                                                const std::vector<C>& costs,
                                                std::vector<Optimizer>& optimizers,
-                                               const TrainOptions& options, int iteration,
-                                               E& executor, R& team) {
+                                               const Update& update, const TrainOptions& options,
+                                               int iteration, E& executor, R& team) {
   using Clock = std::chrono::steady_clock;
   std::vector<IterationRecord> records(optimizers.size());
-  const auto update = [&](std::size_t m) {
+  const auto update_one = [&](std::size_t m) {
     IterationRecord& record = records[m];
     record.iteration = iteration;
     record.condition = options.id(m);
@@ -229,20 +246,33 @@ std::vector<IterationRecord> update_conditions(const ConditionBatches<Nx, Nu>& b
     record.report.failure = batches.failures[m];
     if (!record.report.ok()) return;
     const auto start = Clock::now();
-    record.report =
-        optimizers[m].update(batches.rollouts[m], costs[costs.size() == 1 ? 0 : m],
-                             RandomStream({.seed = options.seed,
-                                           .iteration = static_cast<std::uint32_t>(iteration),
-                                           .condition = static_cast<std::uint32_t>(options.id(m)),
-                                           .purpose = StreamPurpose::fit}));
+    record.report = update(m, costs[costs.size() == 1 ? 0 : m],
+                           RandomStream({.seed = options.seed,
+                                         .iteration = static_cast<std::uint32_t>(iteration),
+                                         .condition = static_cast<std::uint32_t>(options.id(m)),
+                                         .purpose = StreamPurpose::fit}));
     record.report.failure.condition = record.report.ok() ? -1 : record.condition;
     record.seconds_update = std::chrono::duration<double>(Clock::now() - start).count();
   };
   const Share share{team.rank(), team.size(), static_cast<int>(optimizers.size())};
-  executor.run(share.count(),
-               [&] { return [&](int j) { update(static_cast<std::size_t>(share.piece(j))); }; });
+  executor.run(share.count(), [&] {
+    return [&](int j) { update_one(static_cast<std::size_t>(share.piece(j))); };
+  });
   if (team.size() > 1) exchange_updates(team, records, optimizers);
   return records;
+}
+
+/// The same by Optimizer::update.
+template <int Nx, int Nu, class Optimizer, Cost C, Executor E, Team R>
+std::vector<IterationRecord> update_conditions(const ConditionBatches<Nx, Nu>& batches,
+                                               const std::vector<C>& costs,
+                                               std::vector<Optimizer>& optimizers,
+                                               const TrainOptions& options, int iteration,
+                                               E& executor, R& team) {
+  const auto update = [&](std::size_t m, const C& cost, const RandomStream& stream) {
+    return optimizers[m].update(batches.rollouts[m], cost, stream);
+  };
+  return update_conditions(batches, costs, optimizers, update, options, iteration, executor, team);
 }
 
 }  // namespace pilqr

@@ -1,0 +1,50 @@
+#pragma once
+/// A global policy as something that acts.
+
+#include "pilqr/core/check.hpp"
+#include "pilqr/core/linalg.hpp"
+#include "pilqr/core/types.hpp"
+#include "pilqr/model/global_policy.hpp"
+
+namespace pilqr {
+
+/// An Actor (model/sample.hpp) for so many steps: u = mean(x) + L xi, L L' = covariance(), as it
+/// was when this was made. Has a buffer: one thread at a time, copies are cheap. The policy must
+/// outlive it.
+template <GlobalPolicy G>
+class GlobalController {
+ public:
+  /// Throws InvalidArgument unless steps >= 1 and the covariance is nu x nu and positive definite.
+  GlobalController(const G& policy, int steps)
+      : policy_(&policy), steps_(steps), L_(policy.covariance()), mean_(policy.nu(), 1) {
+    require(steps >= 1, "a global policy for {} steps", steps);
+    require(rows(L_) == nu() && cols(L_) == nu(),
+            "global policy: the covariance is {}x{}, expected {}x{}", rows(L_), cols(L_), nu(),
+            nu());
+    const double smallest = L_.diagonal().minCoeff();
+    require(cholesky_in_place(L_),
+            "global policy: the covariance is not positive definite, its smallest variance is {}",
+            smallest);
+  }
+
+  [[nodiscard]] int steps() const { return steps_; }
+  [[nodiscard]] int nx() const { return policy_->nx(); }
+  [[nodiscard]] int nu() const { return policy_->nu(); }
+
+  /// The control u (nu) at state x (nx) for unit-variance noise xi (nu); the step does not matter.
+  /// Allocates no more than the policy's mean() does.
+  template <class X, class Xi, class U>
+  void act(int /*t*/, const X& x, const Xi& xi, U& u) {
+    policy_->mean(x, mean_);
+    u = mean_.col(0);
+    u.noalias() += L_ * xi;
+  }
+
+ private:
+  const G* policy_;
+  int steps_;
+  MatrixX L_;     // nu x nu, lower
+  MatrixX mean_;  // nu x 1
+};
+
+}  // namespace pilqr

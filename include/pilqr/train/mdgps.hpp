@@ -1,0 +1,277 @@
+#pragma once
+/// Mirror-descent guided policy search: local policies of several conditions and one global policy
+/// that learns from all of them (ML16 algorithm 1; PILQR17 section 5).
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <numeric>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "pilqr/mdgps/c_step.hpp"
+#include "pilqr/mdgps/linearize.hpp"
+#include "pilqr/mdgps/s_step.hpp"
+#include "pilqr/model/global_controller.hpp"
+#include "pilqr/model/global_policy.hpp"
+#include "pilqr/train/trainer.hpp"
+#include "pilqr/train/work.hpp"
+
+namespace pilqr {
+
+/// Whose rollouts the local policies learn from.
+enum class SampleWith {
+  local_policy,   ///< those of the last C-step
+  global_policy,  ///< those of the last S-step; before the first S-step the initial local policies'
+};
+
+/// The settings of every step.
+struct MdgpsOptions {
+  SampleWith sample_with = SampleWith::local_policy;
+  LinearizeOptions linearize{};
+  SupervisionOptions supervision{};
+};
+
+/// Throws InvalidArgument, naming the option that is out of range.
+inline void require_valid(const MdgpsOptions& o) {
+  require_valid(o.linearize);
+  require_valid(o.supervision);
+}
+
+/// One iteration.
+struct MdgpsReport {
+  /// One per condition, in their order; seconds_update is that of its linearisation and its C-step.
+  std::vector<IterationRecord> conditions;
+  SupervisionReport initial;      ///< first iteration only: the S-step on the initial policies
+  SupervisionReport supervision;  ///< the S-step
+  double seconds_rollout = 0.0;   ///< all rollouts on this rank
+  double seconds_fit = 0.0;       ///< this rank's linearisations, which may run at the same time
+  double seconds_c_step = 0.0;    ///< its C-steps, the same
+  double seconds_s_step = 0.0;    ///< both S-steps
+
+  /// The first failure: of the initial S-step, of a condition in their order, of the S-step.
+  [[nodiscard]] Failure failure() const {
+    if (!initial.ok()) return initial.failure;
+    for (const IterationRecord& record : conditions) {
+      if (!record.report.ok()) return record.report.failure;
+    }
+    return supervision.failure;
+  }
+};
+
+namespace detail {
+
+/// The seconds since it was made or asked.
+class StopWatch {
+ public:
+  double lap() {
+    const auto now = Clock::now();
+    return std::chrono::duration<double>(now - std::exchange(start_, now)).count();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
+
+}  // namespace detail
+
+/// The local policies (optimiser m: condition m) and the global one. A value.
+template <class Optimizer, GlobalPolicy G>
+class Mdgps {
+ public:
+  using Policy = std::remove_cvref_t<decltype(std::declval<const Optimizer&>().policy())>;
+  static constexpr int Nx = decltype(Policy::K)::Element::ColsAtCompileTime;
+  static constexpr int Nu = decltype(Policy::K)::Element::RowsAtCompileTime;
+
+  /// @param trained whether the global policy has learnt already; otherwise the first iteration
+  /// begins with an S-step on the local policies. Throws InvalidArgument without an optimiser, on
+  /// sizes that differ and for an option out of range.
+  Mdgps(std::vector<Optimizer> locals, G global, const MdgpsOptions& options = {},
+        bool trained = false)
+      : options_(options),
+        locals_(std::move(locals)),
+        global_(std::move(global)),
+        trained_(trained),
+        priors_(locals_.size()) {
+    require_valid(options_);
+    require(!locals_.empty(), "guided policy search without a condition");
+    for (const Optimizer& local : locals_) {
+      const auto& policy = local.policy();
+      require(policy.nx() == global_.nx() && policy.nu() == global_.nu(),
+              "local policy with nx = {}, nu = {}, global policy with {}, {}", policy.nx(),
+              policy.nu(), global_.nx(), global_.nu());
+    }
+    if (options_.linearize.gmm) {
+      for (auto& prior : priors_) prior.emplace(*options_.linearize.gmm);
+    }
+  }
+
+  [[nodiscard]] const MdgpsOptions& options() const { return options_; }
+  /// The optimisers, whose policy() is the local policy of their last good C-step.
+  [[nodiscard]] const std::vector<Optimizer>& locals() const { return locals_; }
+  /// The policy of the last good S-step.
+  [[nodiscard]] const G& global() const { return global_; }
+  /// Whether there has been an S-step.
+  [[nodiscard]] bool trained() const { return trained_; }
+  /// The mixtures of the linearisation, one per condition; empty unless asked for. On the ranks of
+  /// a team only the one that updates the condition has learnt.
+  [[nodiscard]] const std::vector<std::optional<GmmPrior>>& priors() const { return priors_; }
+  /// The rollouts of the last iteration, one batch per condition; after a failed rollout they are
+  /// incomplete.
+  [[nodiscard]] const std::vector<Rollouts<Nx, Nu>>& rollouts() const { return batches_.rollouts; }
+
+  /// One iteration of ML16 algorithm 1. Of the options, samples, seed, noise and conditions count;
+  /// see train() for costs, executor and team. All ranks must be given the same and have equal
+  /// objects; each of them makes the S-step.
+  ///
+  /// A condition of which a rollout, the linearisation or the C-step fails keeps its local policy
+  /// and all that it carries, and teaches nothing in this iteration. If the S-step fails the global
+  /// policy stays as it was; if that is the first of all, there is no C-step.
+  template <System S, Cost C, Executor E, Team R = SingleRank>
+  MdgpsReport iterate(S& system, const std::vector<C>& costs, const TrainOptions& options,
+                      int iteration, E& executor, R&& team = {}) {
+    require_valid(options, costs.size(), locals_.size());
+    MdgpsReport report;
+    detail::StopWatch watch;
+    sample(system, costs, options, iteration, executor, team);
+    report.seconds_rollout = watch.lap();
+    if (!trained_) report.initial = supervise(batches_.failures, options, iteration, 0);
+    report.seconds_s_step = watch.lap();
+
+    improve(costs, options, iteration, executor, team, report);
+    watch.lap();
+    if (trained_) {
+      report.supervision = supervise(failures_of(report.conditions), options, iteration, 1);
+    }
+    report.seconds_s_step += watch.lap();
+    return report;
+  }
+
+ private:
+  /// Rollouts of all conditions.
+  template <class S, class C, class E, class R>
+  void sample(S& system, const std::vector<C>& costs, const TrainOptions& options, int iteration,
+              E& executor, R& team) {
+    if (options_.sample_with == SampleWith::local_policy || !trained_) {
+      batches_ =
+          sample_conditions<Nx, Nu>(system, costs, locals_, options, iteration, executor, team);
+      return;
+    }
+    std::vector<GlobalController<G>> controllers;
+    for (const Optimizer& local : locals_) {
+      controllers.emplace_back(global_, local.policy().steps());
+    }
+    batches_ = sample_conditions<Nx, Nu>(
+        system, costs, static_cast<int>(locals_.size()),
+        [&](std::size_t m) { return controllers[m]; }, options, iteration, executor, team);
+  }
+
+  /// The linearisation and the C-step of every condition; none as long as the global policy has
+  /// learnt nothing.
+  template <class C, class E, class R>
+  void improve(const std::vector<C>& costs, const TrainOptions& options, int iteration, E& executor,
+               R& team, MdgpsReport& report) {
+    std::vector<double> seconds_fit(locals_.size());
+    std::vector<double> seconds_c_step(locals_.size());
+    const auto improve_one = [&](std::size_t m, const C& cost, const RandomStream& stream) {
+      if (!trained_) return failed({}, report.initial.failure);
+      const Rollouts<Nx, Nu>& rollouts = batches_.rollouts[m];
+      detail::StopWatch watch;
+      std::optional<GmmPrior> prior = priors_[m];
+      auto reference = linearize<Nx, Nu>(
+          global_, rollouts.x, options_.linearize, prior,
+          stream_for(StreamPurpose::policy_fit, options, iteration, options.id(m), 0));
+      seconds_fit[m] = watch.lap();
+      if (!reference.ok()) return failed({}, reference.failure);
+      UpdateReport done = c_step(locals_[m], std::move(reference.policy), rollouts, cost, stream);
+      if (done.ok()) priors_[m] = std::move(prior);
+      seconds_c_step[m] = watch.lap();
+      return done;
+    };
+    report.conditions = update_conditions(batches_, costs, locals_, improve_one, options, iteration,
+                                          executor, team);
+    report.seconds_fit = std::accumulate(seconds_fit.begin(), seconds_fit.end(), 0.0);
+    report.seconds_c_step = std::accumulate(seconds_c_step.begin(), seconds_c_step.end(), 0.0);
+  }
+
+  /// The S-step on the local policies of the conditions that have not failed, if there is one.
+  SupervisionReport supervise(const std::vector<Failure>& failures, const TrainOptions& options,
+                              int iteration, int which) {
+    std::vector<Lesson> lessons;
+    for (std::size_t m = 0; m < locals_.size(); ++m) {
+      if (failures[m].ok()) lessons.push_back({locals_[m].policy(), batches_.rollouts[m]});
+    }
+    if (lessons.empty()) return {};
+    SupervisionReport report =
+        s_step(global_, lessons, options_.supervision,
+               stream_for(StreamPurpose::policy_training, options, iteration, 0, which));
+    trained_ = trained_ || report.ok();
+    return report;
+  }
+
+  static std::vector<Failure> failures_of(const std::vector<IterationRecord>& records) {
+    std::vector<Failure> failures;
+    for (const IterationRecord& record : records) failures.push_back(record.report.failure);
+    return failures;
+  }
+  static RandomStream stream_for(StreamPurpose purpose, const TrainOptions& options, int iteration,
+                                 int condition, int which) {
+    return RandomStream({.seed = options.seed,
+                         .iteration = static_cast<std::uint32_t>(iteration),
+                         .condition = static_cast<std::uint32_t>(condition),
+                         .sample = static_cast<std::uint32_t>(which),
+                         .purpose = purpose});
+  }
+
+  MdgpsOptions options_;
+  std::vector<Optimizer> locals_;
+  G global_;
+  bool trained_;
+  std::vector<std::optional<GmmPrior>> priors_;  // one per condition
+  ConditionBatches<Nx, Nu> batches_;             // of the last iteration
+};
+
+/// How a training ended.
+struct MdgpsResult {
+  int iterations = 0;    ///< finished without a failure, in this call
+  bool stopped = false;  ///< by the callback, of any rank
+  MdgpsReport last{};    ///< of the last iteration; empty before the first
+  Failure failure{};     ///< what ended the training; every policy is then its last good one
+  [[nodiscard]] bool ok() const { return failure.ok(); }
+};
+
+/// After every iteration, good or failed, on the calling thread of every rank; returning false on
+/// any rank ends the training on all. May be empty.
+using MdgpsCallback = std::function<bool(int iteration, const MdgpsReport& report)>;
+
+/// `options.iterations` iterations, or until one in which something failed. Costs, options,
+/// executor and team are those of train() for trajectory optimisers (train/trainer.hpp), and so is
+/// what ranks must agree on; they must have equal global policies besides. Throws InvalidArgument
+/// as that does.
+template <class Optimizer, class G, System S, Cost C, Executor E, Team R = SingleRank>
+MdgpsResult train(S& system, const std::vector<C>& costs, Mdgps<Optimizer, G>& mdgps,
+                  const TrainOptions& options, const MdgpsCallback& on_iteration, E& executor,
+                  R&& team = {}) {
+  require_valid(options, costs.size(), mdgps.locals().size());
+  detail::require_same_work(options, mdgps.locals(), team);
+  MdgpsResult result;
+  for (int n = 0; n < options.iterations; ++n) {
+    const int iteration = options.first_iteration + n;
+    result.last = mdgps.iterate(system, costs, options, iteration, executor, team);
+    result.failure = result.last.failure();
+    const bool go_on = !on_iteration || on_iteration(iteration, result.last);
+    if (!result.ok()) return result;
+    ++result.iterations;
+    if (!detail::all_agree(go_on, team)) {
+      result.stopped = true;
+      return result;
+    }
+  }
+  return result;
+}
+
+}  // namespace pilqr

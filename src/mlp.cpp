@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "pilqr/core/check.hpp"
+#include "tanh.hpp"
 
 namespace pilqr {
 namespace {
@@ -13,14 +14,13 @@ namespace {
 /// Points whose part of the gradient is added at once: their activations stay in the cache.
 constexpr int block = 256;
 
-void activate(Activation activation, int rows, int points, Panel<>& a) {
-  for (int p = 0; p < points; ++p) {
-    double* column = &a(0, p);
-    if (activation == Activation::relu) {  // NaN stays NaN
-      for (int i = 0; i < rows; ++i) column[i] = column[i] < 0.0 ? 0.0 : column[i];
-    } else {
-      for (int i = 0; i < rows; ++i) column[i] = std::tanh(column[i]);
-    }
+/// Over whole columns of the panel; what is in their padding has no meaning.
+void activate(Activation activation, int points, Panel<>& a) {
+  const Eigen::Index n = Eigen::Index{a.stride()} * points;
+  if (activation == Activation::tanh) {
+    tanh_in_place(a.data(), n);
+  } else {
+    for (Eigen::Index i = 0; i < n; ++i) a.data()[i] = a.data()[i] < 0.0 ? 0.0 : a.data()[i];
   }
 }
 
@@ -147,7 +147,7 @@ void Mlp::forward(const ConstMatrixRef& x, MlpWorkspace& ws, MatrixRef y) const 
     tile::full<Dynamic, Dynamic>(
         rows_of(l), P, out, bias_tile(parameters_, l),
         tile::times(weight_tile(parameters_, l), ws.in_[here], columns_of(l)));
-    if (!last) activate(shape_.activation, rows_of(l), P, out);
+    if (!last) activate(shape_.activation, P, out);
   }
   y = ws.output_.matrix().leftCols(P);
 }
@@ -163,7 +163,7 @@ void Mlp::evaluate(const ConstVectorRef& x, MlpWorkspace& ws, VectorRef y) const
     size_panel(out, rows_of(l), 1);
     tile::full<Dynamic, Dynamic>(rows_of(l), 1, out, bias_tile(parameters_, l),
                                  tile::times(weight_tile(parameters_, l), a, columns_of(l)));
-    if (l + 1 < shape_.layers()) activate(shape_.activation, rows_of(l), 1, out);
+    if (l + 1 < shape_.layers()) activate(shape_.activation, 1, out);
     a = out;
   }
   y = ws.single_.back().matrix().col(0);
@@ -180,15 +180,13 @@ void Mlp::require_forward(const MlpWorkspace& ws, const char* what, int rows, in
 
 /// The derivative by a layer's sums from that by its activations, and the same for tangents.
 void Mlp::times_slope(const Panel<>& activations, int points, Panel<>& sums) const {
-  const int n = sums.rows();
-  for (int p = 0; p < points; ++p) {
-    const double* a = activations.data() + Eigen::Index{p} * activations.stride();
-    double* s = &sums(0, p);
-    if (shape_.activation == Activation::relu) {
-      for (int i = 0; i < n; ++i) s[i] = a[i] <= 0.0 ? 0.0 : s[i];
-    } else {
-      for (int i = 0; i < n; ++i) s[i] *= 1.0 - a[i] * a[i];
-    }
+  const double* a = activations.data();
+  double* s = sums.data();
+  const Eigen::Index n = Eigen::Index{sums.stride()} * points;
+  if (shape_.activation == Activation::tanh) {
+    for (Eigen::Index i = 0; i < n; ++i) s[i] *= 1.0 - a[i] * a[i];
+  } else {
+    for (Eigen::Index i = 0; i < n; ++i) s[i] = a[i] <= 0.0 ? 0.0 : s[i];
   }
 }
 

@@ -21,8 +21,8 @@ struct GmmPriorOptions {
   int max_points = 10000;           ///< bound of the history
   double strength = 1.0;            ///< factor on the number of points that the prior is worth
   /// Incremental EM steps of an update in which the number of clusters stays. Each renews the
-  /// responsibilities of the newest batch; those of the older ones stay, as their statistics, K (D +
-  /// 1) (D + 2) / 2 numbers a batch. 0: the published way, EM over the whole history every time.
+  /// responsibilities of the newest batch; those of the older ones stay, as their statistics, K (D
+  /// + 1) (D + 2) / 2 numbers a batch. 0: the published way, EM over the whole history every time.
   int warm_iterations = 1;
   GmmOptions em{};  ///< how the mixture is fitted
 };

@@ -23,8 +23,8 @@ struct Progress {
 /// policy; with a model-based algorithm also "kl_multiplier" [T], "adapt", "lqr_dual",
 /// "expected_cost" and "predicted_cost" (scalars); with a mixture prior also "gmm/batches" (their
 /// number) and, once there are any, "gmm/batch_0" [D, P] .., oldest first, "gmm/log_weights" [K],
-/// "gmm/means" [D, K], "gmm/covariances" [K, D, D] and "gmm/points", and unless warm_iterations is 0
-/// the batches' statistics, "gmm/batch_0_counts" [K], "gmm/batch_0_means" [D, K] and
+/// "gmm/means" [D, K], "gmm/covariances" [K, D, D] and "gmm/points", and unless warm_iterations is
+/// 0 the batches' statistics, "gmm/batch_0_counts" [K], "gmm/batch_0_means" [D, K] and
 /// "gmm/batch_0_covariances" [D (D + 1) / 2, K] .. The metadata are format "pilqr.checkpoint",
 /// format_version "3", task, algorithm, seed, conditions and the progress.
 /// @param optimizers one per condition of the settings.

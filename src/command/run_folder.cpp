@@ -143,6 +143,10 @@ SavedRun load_run(const RunFolder& folder) {
 }
 
 void rewind_run(const RunFolder& folder, const SavedRun& saved) {
+  // A damaged checkpoint must not become the previous one: that is the only one left.
+  if (!saved.damage.empty()) {
+    write_atomically(folder.checkpoint(), read_file(previous_checkpoint(folder.checkpoint())));
+  }
   write_atomically(folder.config(), to_toml(saved.run));
   write_atomically(folder.metrics(), finished_lines(folder.metrics(), saved.progress.iterations,
                                                     saved.run.settings.conditions));

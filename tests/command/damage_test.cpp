@@ -106,6 +106,17 @@ TEST_F(Damage, OneDigitOfTheProgress) {
   expect_saved_by_the_previous("is damaged: its checksum");
 }
 
+// The one before stays good, also if the resumed run cannot write its first checkpoint.
+TEST_F(Damage, IsMendedBeforeTheRunGoesOn) {
+  command.write(state, good.substr(0, good.size() / 2));
+  const Outcome outcome =
+      command.run({"train", "--resume", "r", "--iterations", "6"}, good.size() - 100);
+  EXPECT_EQ(outcome.status, 1) << outcome.err;
+  const Outcome again = command.run({"train", "--resume", "r", "--iterations", "6"});
+  EXPECT_EQ(again.status, 0) << again.err;
+  expect_same_run(command, "whole", "r");
+}
+
 TEST_F(Damage, OfBothIsRefusedAndChangesNothing) {
   command.write(state, good.substr(0, 100));
   for (const bool there : {true, false}) {

@@ -244,6 +244,23 @@ TEST(Faults, AreTheSameOnAnyExecutorAndTeam) {
   }
 }
 
+// An operator that only one rank asks would leave the others waiting.
+TEST(Faults, RanksAskAnOperatorTogetherOrNotAtAll) {
+  std::vector<RecordedRun> runs(2, RecordedRun(Algorithm::pi2, false));
+  test::on_ranks(2, [&](test::ThreadTeam& team) {
+    RecordedRun& run = runs[static_cast<std::size_t>(team.rank())];
+    AnySystem system = find_task("reacher").system();
+    TrainCallbacks<> callbacks;
+    if (team.rank() == 0) {
+      callbacks.reject = [](int, int, const Rollouts<>&) { return std::string(); };
+    }
+    SerialExecutor serial;
+    EXPECT_THROW(
+        (void)train(system, run.costs, run.optimizers, run.options, callbacks, serial, team),
+        InvalidArgument);
+  });
+}
+
 TEST(Faults, OptionsOutOfRange) {
   EXPECT_THROW(require_valid(FaultOptions{.retries = -1}), InvalidArgument);
   EXPECT_THROW(require_valid(FaultOptions{.least_share = 0.0}), InvalidArgument);
@@ -252,6 +269,9 @@ TEST(Faults, OptionsOutOfRange) {
   EXPECT_THROW(require_valid(FaultOptions{.time_limit = std::nan("")}), InvalidArgument);
   EXPECT_EQ(FaultOptions{.least_share = 0.5}.needed(5), 3);
   EXPECT_EQ(FaultOptions{.least_share = 0.01}.needed(5), 1);
+  EXPECT_EQ(FaultOptions{.least_share = 0.55}.needed(100), 55);
+  EXPECT_EQ(FaultOptions{.least_share = 0.28}.needed(25), 7);
+  EXPECT_EQ(FaultOptions{.least_share = 0.281}.needed(25), 8);
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ struct FaultOptions {
 
   /// Good rollouts that an update needs, of N; at least one.
   [[nodiscard]] int needed(int N) const {
-    return std::max(1, static_cast<int>(std::ceil(least_share * N)));
+    constexpr double rounding = 1e-12;  // 0.55 * 100 is a little more than 55
+    return std::max(1, static_cast<int>(std::ceil(least_share * N * (1.0 - rounding))));
   }
 };
 

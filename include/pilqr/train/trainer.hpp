@@ -47,20 +47,22 @@ struct TrainCallbacks {
 namespace detail {
 
 /// Throws InvalidArgument on all ranks if their training options, policies or what the optimisers
-/// carry differ. The optimisers' own options are not compared.
+/// carry differ, or if only some of them ask an operator. The optimisers' own options are not
+/// compared.
 template <class Optimizer, Team R>
 void require_same_work(const TrainOptions& options, const std::vector<Optimizer>& optimizers,
-                       R& team) {
+                       R& team, bool asks = false) {
   if (team.size() == 1) return;
   MessageWriter work;
   put(options, work);
+  work.put(asks);
   for (const Optimizer& optimizer : optimizers) {
     work.put(std::hash<std::string>{}(encode_optimizer(state_of(optimizer))));
   }
   const std::vector<std::string> all = team.exchange(work.bytes());
   for (std::size_t rank = 1; rank < all.size(); ++rank) {
     require(all[rank] == all[0],
-            "ranks 0 and {} have different training options, policies or states", rank);
+            "ranks 0 and {} have different training options, policies, states or operators to ask", rank);
   }
 }
 
@@ -99,7 +101,7 @@ TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>
                   const TrainOptions& options, const TrainCallbacks<Nx, Nu>& callbacks, E& executor,
                   R&& team = {}) {
   require_valid(options, costs.size(), optimizers.size());
-  detail::require_same_work(options, optimizers, team);
+  detail::require_same_work(options, optimizers, team, static_cast<bool>(callbacks.reject));
   TrainResult result{.serial = is_serial(system)};
   for (int n = 0; n < options.iterations; ++n) {
     const int iteration = options.first_iteration + n;

@@ -163,6 +163,7 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
                 .iteration = iteration,
                 .condition = options.id(m),
                 .noise = options.noise,
+                .attempt = options.faults.retries,  // the last one, to be checked
                 .time_limit = options.faults.time_limit};
     require_valid(which[m]);
     const auto& actor = actor_of(m);

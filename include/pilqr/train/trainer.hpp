@@ -62,7 +62,8 @@ void require_same_work(const TrainOptions& options, const std::vector<Optimizer>
   const std::vector<std::string> all = team.exchange(work.bytes());
   for (std::size_t rank = 1; rank < all.size(); ++rank) {
     require(all[rank] == all[0],
-            "ranks 0 and {} have different training options, policies, states or operators to ask", rank);
+            "ranks 0 and {} have different training options, policies, states or operators to ask",
+            rank);
   }
 }
 

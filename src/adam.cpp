@@ -13,6 +13,10 @@ void require_valid(const AdamOptions& o) {
           "adam: learning_rate is {}, expected > 0", o.learning_rate);
   decay(o.beta1, "beta1");
   decay(o.beta2, "beta2");
+  require(std::isfinite(o.weight_decay) && o.weight_decay >= 0.0 &&
+              o.weight_decay * o.learning_rate < 1.0,
+          "adam: weight_decay is {}, expected >= 0 and below 1 / learning_rate = {}",
+          o.weight_decay, 1.0 / o.learning_rate);
   require(std::isfinite(o.epsilon) && o.epsilon > 0.0, "adam: epsilon is {}, expected > 0",
           o.epsilon);
 }
@@ -42,7 +46,8 @@ Failure adam_step(const ConstVectorRef& gradient, const AdamOptions& o, AdamStat
     auto v = state.v.segment(i, size).array();
     m = o.beta1 * m + (1.0 - o.beta1) * g;
     v = o.beta2 * v + (1.0 - o.beta2) * g.square();
-    parameters.segment(i, size).array() -= rate * m / (scale * v.sqrt() + o.epsilon);
+    auto p = parameters.segment(i, size).array();
+    p -= o.learning_rate * o.weight_decay * p + rate * m / (scale * v.sqrt() + o.epsilon);
   }
   return {};
 }

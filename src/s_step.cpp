@@ -23,6 +23,10 @@ void require_same_sizes(const std::vector<Lesson>& lessons) {
     require(policy.nx() == first.nx() && policy.nu() == first.nu(),
             "policy targets: lessons with nx = {}, nu = {} and {}, {}", first.nx(), first.nu(),
             policy.nx(), policy.nu());
+    require_valid(lesson.observation, policy.nx());
+    require(lesson.observation.extra() == lessons.front().observation.extra(),
+            "policy targets: observations with {} and {} entries besides the state",
+            lessons.front().observation.extra(), lesson.observation.extra());
   }
 }
 
@@ -50,7 +54,8 @@ TargetsResult policy_targets(const std::vector<Lesson>& lessons,
 
   TargetsResult result;
   PolicyTargets& out = result.targets;
-  out.x.resize(lessons.front().policy.nx(), points);
+  const int nx = lessons.front().policy.nx();
+  out.x.resize(nx + lessons.front().observation.extra(), points);
   out.u.resize(nu, points);
   out.precision.resize(groups, nu, nu);
   out.group.reserve(static_cast<std::size_t>(points));
@@ -58,14 +63,14 @@ TargetsResult policy_targets(const std::vector<Lesson>& lessons,
   int group = 0;
   int point = 0;
   for (std::size_t m = 0; m < lessons.size(); ++m) {
-    const auto& [policy, rollouts] = lessons[m];
+    const auto& [policy, rollouts, observation] = lessons[m];
     const int lesson = static_cast<int>(m);
     const int N = rollouts.samples();
     for (int t = 0; t < policy.steps(); ++t, ++group, point += N) {
-      auto x = out.x.middleCols(point, N);
+      auto seen = out.x.middleCols(point, N);
       auto u = out.u.middleCols(point, N);
-      x = rollouts.x[t];
-      u.noalias() = policy.K[t] * x;
+      observation.see(rollouts.x[t], seen);
+      u.noalias() = policy.K[t] * rollouts.x[t];
       u.colwise() += policy.k[t].col(0);
       L.noalias() = policy.L[t] * policy.L[t].transpose();
       L.diagonal() += options.variance_floor * variance;
@@ -79,7 +84,7 @@ TargetsResult policy_targets(const std::vector<Lesson>& lessons,
       MatrixX inverse = MatrixX::Identity(nu, nu);
       L.triangularView<Eigen::Lower>().solveInPlace(inverse);
       out.precision[group].noalias() = inverse.transpose() * inverse;
-      if (!x.allFinite() || !u.allFinite() || !out.precision[group].allFinite()) {
+      if (!seen.allFinite() || !u.allFinite() || !out.precision[group].allFinite()) {
         result.failure = failed(FailureKind::non_finite_update, lesson, t,
                                 u.sum() + out.precision[group].sum(), "target of supervision");
         return result;

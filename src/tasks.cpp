@@ -49,17 +49,21 @@ Task reacher() {
   using systems::Reacher;
   Task task;
   task.name = "reacher";
-  task.summary = "planar two-link arm; the end effector goes to one of four targets";
+  task.summary = "planar two-link arm; the end effector goes to a target";
   task.nx = Reacher::Nx;
   task.nu = Reacher::Nu;
   task.steps = Reacher::steps;
   task.conditions = Reacher::conditions;
+  task.held_out = Reacher::held_out;
   task.dt = Reacher::dt;
   task.noise = {.width = 2.0};
   task.distance_text = "end effector to the target at the last step, m";
   task.system = [] { return AnySystem(Reacher{}); };
   task.cost = [](int condition) { return AnyCost(Reacher::cost(condition)); };
   task.initial_policy = [](int) { return to_dynamic(Reacher::initial_policy()); };
+  task.observation = [](int condition) {
+    return Observation{.H = Reacher::end_effector(), .h = -Reacher::target(condition)};
+  };
   task.distance = [](const Rollouts<>& r, int condition, int i) {
     return (r.x[r.steps() - 1].col(i).segment(4, 2) - Reacher::target(condition)).norm();
   };

@@ -44,7 +44,7 @@ PolicyFit<> linearized(const G& policy, const Sequence<Dynamic, Dynamic>& x,
                        const LinearizeOptions& options) {
   std::optional<GmmPrior> gmm;
   if (options.gmm) gmm.emplace(*options.gmm);
-  return linearize<Dynamic, Dynamic>(policy, x, options, gmm, RandomStream({.seed = 3}));
+  return linearize<Dynamic, Dynamic>(policy, x, {}, options, gmm, RandomStream({.seed = 3}));
 }
 
 void expect_exact(const LinearGlobalPolicy& truth, const PolicyFit<>& fit, double tolerance) {
@@ -61,6 +61,34 @@ TEST(Linearize, ALinearGlobalPolicyIsItsOwnLinearisation) {
   const auto policy = random_policy();
   expect_exact(policy, linearized(policy, states(20), {.fit = ridge(0.0), .neighbours = {}}), 1e-9);
   expect_exact(policy, linearized(policy, states(20), {.fit = ridge(0.0)}), 1e-9);
+}
+
+/// u ~ N(A1 x + A2 (H x + h) + b, ..) is linear in x: what it amounts to there.
+LinearGlobalPolicy in_the_state(const LinearGlobalPolicy& policy, const Observation& observation) {
+  LinearGlobalPolicy same(nx, nu);
+  const MatrixX A2 = policy.A.rightCols(observation.extra());
+  same.A = policy.A.leftCols(nx);
+  if (observation.H.size() > 0) same.A += A2 * observation.H;
+  same.b = policy.b + A2 * observation.h;
+  same.set_covariance(policy.covariance());
+  return same;
+}
+
+TEST(Linearize, SeesTheObservation) {
+  Random random(9);
+  LinearGlobalPolicy policy(nx + 2, nu);
+  policy.A = random.matrix(nu, nx + 2);
+  policy.b = random.vector(nu);
+  for (const MatrixX& H : {MatrixX(), random.matrix(2, nx)}) {
+    const Observation observation{.H = H, .h = random.vector(2)};
+    std::optional<GmmPrior> none;
+    const auto fit = linearize<Dynamic, Dynamic>(
+        policy, states(20), observation, {.fit = ridge(0.0)}, none, RandomStream({.seed = 3}));
+    expect_exact(in_the_state(policy, observation), fit, 1e-9);
+    EXPECT_THROW((void)(linearize<Dynamic, Dynamic>(policy, states(20), {}, {}, none,
+                                                    RandomStream({.seed = 3}))),
+                 InvalidArgument);
+  }
 }
 
 TEST(Linearize, WithFewerSamplesThanStatesItIsExactAtTheSamples) {
@@ -106,7 +134,7 @@ TEST(Linearize, TheMixtureKeepsAHistory) {
       .gmm = GmmPriorOptions{.min_points_per_cluster = 5, .max_points = 40}};
   std::optional<GmmPrior> gmm(*options.gmm);
   const RandomStream stream({.seed = 3});
-  const auto first = linearize<Dynamic, Dynamic>(policy, states(3), options, gmm, stream);
+  const auto first = linearize<Dynamic, Dynamic>(policy, states(3), {}, options, gmm, stream);
   ASSERT_TRUE(first.ok());
   ASSERT_EQ(gmm->history().size(), 1U);
   EXPECT_EQ(gmm->history()[0].cols(), 18);
@@ -114,9 +142,9 @@ TEST(Linearize, TheMixtureKeepsAHistory) {
     const VectorX z = gmm->history()[0].col(p);
     EXPECT_LT((z.tail(nu) - policy.A * z.head(nx) - policy.b).norm(), 1e-12);
   }
-  ASSERT_TRUE((linearize<Dynamic, Dynamic>(policy, states(3, 7), options, gmm, stream).ok()));
+  ASSERT_TRUE((linearize<Dynamic, Dynamic>(policy, states(3, 7), {}, options, gmm, stream).ok()));
   EXPECT_EQ(gmm->history().size(), 2U);
-  ASSERT_TRUE((linearize<Dynamic, Dynamic>(policy, states(9), options, gmm, stream).ok()));
+  ASSERT_TRUE((linearize<Dynamic, Dynamic>(policy, states(9), {}, options, gmm, stream).ok()));
   ASSERT_EQ(gmm->history().size(), 1U) << "54 points, of which 40 are kept, fill it";
   EXPECT_EQ(gmm->history()[0].cols(), 40);
   const auto again = linearized(policy, states(3), options);

@@ -76,6 +76,24 @@ TEST_F(SStep, TargetsAreWhatTheLocalPoliciesDo) {
   }
 }
 
+TEST_F(SStep, TheStatesOfTheTargetsAreWhatTheGlobalPolicySees) {
+  Random random(7);
+  std::vector<Lesson> seen = lessons();
+  for (Lesson& lesson : seen) lesson.observation = {random.matrix(2, nx), random.vector(2)};
+  seen[1].observation.H = {};
+  const PolicyTargets targets = policy_targets(seen, {}).targets;
+  const PolicyTargets plain = policy_targets(lessons(), {}).targets;
+  ASSERT_EQ(targets.x.rows(), nx + 2);
+  EXPECT_EQ(targets.x.topRows(nx), plain.x);
+  EXPECT_EQ(targets.u, plain.u);
+  for (int j = 0; j < targets.x.cols(); ++j) {
+    const Observation& o = seen[j < 4 * 6 ? 0 : 1].observation;
+    VectorX expected = o.h;
+    if (o.H.size() > 0) expected += o.H * plain.x.col(j);
+    EXPECT_TRUE(close(targets.x.col(j).tail(2), expected, 1e-15)) << j;
+  }
+}
+
 TEST_F(SStep, IsWeightedLeastSquares) {
   LinearGlobalPolicy global(nx, nu);
   const auto report = teach(global, {.variance_floor = 0.0});
@@ -218,6 +236,9 @@ TEST_F(SStep, MisuseThrows) {
     EXPECT_THROW((void)policy_targets(lessons(), {.variance_floor = bad}), InvalidArgument);
   }
   EXPECT_THROW((void)policy_targets({{policies[0], rollouts[1]}}, {}), InvalidArgument);
+  std::vector<Lesson> seen = lessons();
+  seen[1].observation.h = VectorX::Ones(1);
+  EXPECT_THROW((void)policy_targets(seen, {}), InvalidArgument);
   const auto wider = Random(6).policy<Dynamic, Dynamic>(3, nx, nu + 1);
   const Rollouts<> of_wider(3, 2, nx, nu + 1);
   EXPECT_THROW((void)policy_targets({{policies[0], rollouts[0]}, {wider, of_wider}}, {}),

@@ -118,7 +118,7 @@ TEST(AnySystem, IsSampledLikeTheSystem) {
   EXPECT_LT((direct.rollouts.x.flat() - behind.rollouts.x.flat()).cwiseAbs().maxCoeff(), 1e-10);
   EXPECT_LT((direct.rollouts.cost - behind.rollouts.cost).cwiseAbs().maxCoeff(), 1e-10);
   const auto refused =
-      sample(any, Reacher::cost(0), policy, {.samples = 1, .seed = 4, .condition = 9});
+      sample(any, Reacher::cost(0), policy, {.samples = 1, .seed = 4, .condition = 99});
   EXPECT_EQ(refused.failure.kind, FailureKind::system_error);
 }
 

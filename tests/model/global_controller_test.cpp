@@ -60,9 +60,27 @@ TEST(GlobalController, RolloutsAreThoseOfTheSameTimeVaryingPolicy) {
   EXPECT_TRUE(close(batch.rollouts.cost, expected.rollouts.cost, 1e-12));
 }
 
+TEST(GlobalController, SeesTheObservation) {
+  auto policy = random_policy();
+  const Observation observation{.H = MatrixX::Ones(1, kNx), .h = VectorX::Constant(1, 2.0)};
+  policy.A.conservativeResize(kNu, kNx + 1);
+  policy.A.col(kNx) << 0.5, -1.0;
+  GlobalController controller(policy, 3, observation);
+  EXPECT_EQ(controller.nx(), kNx);
+  const VectorX x = test::Random(2).vector(kNx);
+  VectorX o(kNx + 1);
+  o << x, x.sum() + 2.0;
+  VectorX u(kNu);
+  controller.act(1, x, VectorX::Zero(kNu), u);
+  EXPECT_TRUE(close(u, policy.A * o + policy.b, 1e-14));
+}
+
 TEST(GlobalController, MisuseThrows) {
   auto policy = random_policy();
   EXPECT_THROW(GlobalController(policy, 0), InvalidArgument);
+  EXPECT_THROW(GlobalController(policy, 3, {.h = VectorX::Ones(kNx)}), InvalidArgument);
+  EXPECT_THROW(GlobalController(policy, 3, {.h = VectorX::Constant(1, std::nan(""))}),
+               InvalidArgument);
   policy.set_covariance(-MatrixX::Identity(kNu, kNu));
   EXPECT_THROW(GlobalController(policy, 3), InvalidArgument);
   policy.set_covariance(MatrixX::Identity(kNu + 1, kNu + 1));

@@ -10,10 +10,11 @@
 namespace pilqr {
 namespace {
 
-// Algorithm 1 as it is written, one scalar at a time; in long double, with the powers multiplied
-// up.
+// Algorithm 1 with decoupled decay (its algorithm 2) as it is written, one scalar at a time; in
+// long double, with the powers multiplied up.
 TEST(Adam, IsAlgorithmOne) {
-  const AdamOptions options{.learning_rate = 0.02, .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-3};
+  const AdamOptions options{
+      .learning_rate = 0.02, .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-3, .weight_decay = 0.3};
   test::Random random(1);
   for (const int n : {1, 3, 255, 256, 600}) {
     VectorX parameters = random.vector(n);
@@ -34,7 +35,7 @@ TEST(Adam, IsAlgorithmOne) {
         v(i) = 0.95L * v(i) + 0.05L * gi * gi;
         const long double m_hat = m(i) / (1.0L - power1);
         const long double v_hat = v(i) / (1.0L - power2);
-        theta(i) -= 0.02L * m_hat / (std::sqrt(v_hat) + 1e-3L);
+        theta(i) -= 0.02L * (m_hat / (std::sqrt(v_hat) + 1e-3L) + 0.3L * theta(i));
       }
       ASSERT_EQ(state.step, t);
       ASSERT_LE((parameters - theta.cast<double>()).cwiseAbs().maxCoeff(), 1e-13) << n << " " << t;
@@ -111,7 +112,9 @@ TEST(Adam, Misuse) {
   for (const AdamOptions& options :
        {AdamOptions{.learning_rate = 0.0}, AdamOptions{.learning_rate = nan},
         AdamOptions{.beta1 = 1.0}, AdamOptions{.beta1 = -0.1}, AdamOptions{.beta2 = nan},
-        AdamOptions{.epsilon = 0.0}}) {
+        AdamOptions{.epsilon = 0.0}, AdamOptions{.weight_decay = -0.1},
+        AdamOptions{.weight_decay = nan},
+        AdamOptions{.learning_rate = 0.1, .weight_decay = 10.0}}) {
     EXPECT_THROW((void)adam_step(g, options, state, parameters), InvalidArgument);
   }
   EXPECT_THROW((void)adam_step(VectorX::Ones(3), {}, state, parameters), InvalidArgument);

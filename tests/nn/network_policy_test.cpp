@@ -70,7 +70,7 @@ MatrixX least_squares(const PolicyTargets& targets) {
 // With all points in every batch and a learning rate that decays to nothing.
 TEST(NetworkPolicy, ALinearNetworkLearnsTheWeightedLeastSquaresSolution) {
   NetworkTraining options{.steps = 12000, .batch = 1000, .last_rate = 1e-6};
-  options.adam.learning_rate = 0.03;
+  options.adam = {.learning_rate = 0.03};        // without decay
   for (const double scale : {1.0, 1e-6, 1e8}) {  // of all precisions: changes nothing
     PolicyTargets targets = make_targets(3, 2, 60, 2);
     // Very different precisions along directions that are no axis: a diagonal would be far off.

@@ -354,7 +354,8 @@ TEST(Reacher, TorqueIsClipped) {
 TEST(Reacher, ConditionsAreTargetsInReach) {
   EXPECT_EQ(Reacher::target(0), Vector<2>(-0.08, 0.13));
   RandomStream stream({});
-  for (int condition = 0; condition < Reacher::conditions; ++condition) {
+  constexpr int all = Reacher::conditions + Reacher::held_out;
+  for (int condition = 0; condition < all; ++condition) {
     EXPECT_LT(Reacher::target(condition).norm(), Reacher::l1 + Reacher::l2);
     EXPECT_GT(Reacher::target(condition).norm(), Reacher::l2 - Reacher::l1);
     Vector<8> x;
@@ -364,11 +365,40 @@ TEST(Reacher, ConditionsAreTargetsInReach) {
     there.segment<2>(4) = Reacher::target(condition);
     EXPECT_NEAR(Reacher::cost(condition)(0, there, Vector<2>(2.0, 0.0)), 0.01 + 2e-3, 1e-15);
   }
-  for (const int condition : {-1, Reacher::conditions}) {
+  for (const int condition : {-1, all}) {
     Vector<8> x;
     EXPECT_THROW((void)Reacher::target(condition), InvalidArgument);
     EXPECT_THROW((void)Reacher::cost(condition), InvalidArgument);
     EXPECT_THROW(Reacher().reset(condition, stream, x), InvalidArgument);
+  }
+}
+
+// Held-out targets lie strictly inside one of the two sectors whose corners are trained, and no two
+// targets coincide.
+TEST(Reacher, HeldOutTargetsLieInTheTrainedSectors) {
+  constexpr double degree = 3.14159265358979323846 / 180.0;
+  const auto angle = [](int c) { return std::atan2(Reacher::target(c)(1), Reacher::target(c)(0)); };
+  int upper = 0;
+  for (int c = Reacher::conditions; c < Reacher::conditions + Reacher::held_out; ++c) {
+    const double r = Reacher::target(c).norm();
+    EXPECT_TRUE(r > 0.103 && r < 0.167) << c;
+    const double a = angle(c) / degree;
+    EXPECT_TRUE((a > 24.9 && a < 115.1) || (a < -44.9 && a > -140.1)) << c << " " << a;
+    upper += a > 0.0 ? 1 : 0;
+    for (int other = 0; other < c; ++other) {
+      EXPECT_GT((Reacher::target(c) - Reacher::target(other)).norm(), 1e-3) << c << " " << other;
+    }
+  }
+  EXPECT_EQ(2 * upper, Reacher::held_out);
+  for (const double r : {0.10, 0.17}) {
+    for (const double a : {20.0, 70.0, 120.0, -40.0, -92.5, -145.0}) {
+      int found = 0;
+      for (int c = 4; c < Reacher::conditions; ++c) {
+        const Vector<2> corner(r * std::cos(a * degree), r * std::sin(a * degree));
+        found += (Reacher::target(c) - corner).norm() < 1e-12 ? 1 : 0;
+      }
+      EXPECT_EQ(found, 1) << r << " " << a;
+    }
   }
 }
 

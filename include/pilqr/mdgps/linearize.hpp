@@ -36,13 +36,18 @@ inline void require_valid(const LinearizeOptions& o) {
 }
 
 /// The policy's mean at the sampled states, nu x N per step like the states, nx x N.
+/// @param observation of the condition.
 template <int Nx, int Nu, GlobalPolicy G>
-[[nodiscard]] Sequence<Nu, Dynamic> means(const G& policy, const Sequence<Nx, Dynamic>& x) {
-  require(policy.nx() == x.rows(), "the global policy has nx = {}, the states {}", policy.nx(),
-          x.rows());
+[[nodiscard]] Sequence<Nu, Dynamic> means(const G& policy, const Sequence<Nx, Dynamic>& x,
+                                          const Observation& observation) {
+  require(policy.nx() == x.rows() + observation.extra(),
+          "the global policy sees {} entries, state and observation have {} and {}", policy.nx(),
+          x.rows(), observation.extra());
   const int points = x.steps() * x.cols();
   MatrixX all(policy.nu(), points);
-  policy.mean(Eigen::Map<const MatrixX>(x.flat().data(), x.rows(), points), all);
+  MatrixX seen(policy.nx(), points);
+  observation.see(Eigen::Map<const MatrixX>(x.flat().data(), x.rows(), points), seen);
+  policy.mean(seen, all);
   require(rows(all) == policy.nu() && cols(all) == points,
           "the global policy's mean of {} states is {}x{}, expected {}x{}", points, rows(all),
           cols(all), policy.nu(), points);
@@ -69,13 +74,15 @@ struct PolicyMixturePrior {
 /// fit_policy of the global policy around the states of a batch; its failures, those of the mixture
 /// and of the neighbours' scatter.
 /// @param x sampled states, nx x N per step.
+/// @param observation of the condition.
 /// @param gmm the mixture of earlier iterations, which learns from the batch first; empty: none.
 /// @param stream draws the mixture's seeds.
 template <int Nx, int Nu, GlobalPolicy G>
 [[nodiscard]] PolicyFit<Nx, Nu> linearize(const G& policy, const Sequence<Nx, Dynamic>& x,
+                                          const Observation& observation,
                                           const LinearizeOptions& options,
                                           std::optional<GmmPrior>& gmm, RandomStream stream) {
-  const auto mean = means<Nx, Nu>(policy, x);
+  const auto mean = means<Nx, Nu>(policy, x, observation);
   const MatrixX own = policy.covariance();
   Sequence<Nu, Nu> covariance(x.steps(), rows(own), cols(own));
   for (int t = 0; t < x.steps(); ++t) covariance[t] = own;

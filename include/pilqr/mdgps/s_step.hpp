@@ -33,6 +33,7 @@ inline void require_valid(const SupervisionOptions& o) {
 struct Lesson {
   PolicyView policy;
   RolloutsView rollouts;
+  Observation observation{};  ///< of the condition; of the same length in all lessons
 };
 
 /// The targets, or why there are none.
@@ -42,7 +43,7 @@ struct TargetsResult {
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
-/// The targets (x_{i,t}, K_t x_{i,t} + k_t) of all lessons, in the order of lessons, steps and
+/// The targets (o_{i,t}, K_t x_{i,t} + k_t) of all lessons, in the order of lessons, steps and
 /// samples. One group per lesson and step, of precision (Sigma_t + variance_floor D)^-1, D the
 /// diagonal of the groups' mean covariance. Reports singular_covariance if a sum is not positive
 /// definite and non_finite_update if a target or a precision is NaN or infinite. Throws

@@ -1,6 +1,8 @@
 #pragma once
 /// A global policy as something that acts.
 
+#include <utility>
+
 #include "pilqr/core/check.hpp"
 #include "pilqr/core/linalg.hpp"
 #include "pilqr/core/types.hpp"
@@ -8,16 +10,26 @@
 
 namespace pilqr {
 
-/// An Actor (model/sample.hpp) for so many steps: u = mean(x) + L xi, L L' = covariance(), as it
-/// was when this was made. Has a buffer: one thread at a time, copies are cheap. The policy must
-/// outlive it.
+/// An Actor (model/sample.hpp) for so many steps: u = mean(o) + L xi, L L' =
+/// covariance(), as it was when this was made. Has a buffer: one thread at a time, copies are
+/// cheap. The policy must outlive it.
 template <GlobalPolicy G>
 class GlobalController {
  public:
-  /// Throws InvalidArgument unless steps >= 1 and the covariance is nu x nu and positive definite.
-  GlobalController(const G& policy, int steps)
-      : policy_(&policy), steps_(steps), L_(policy.covariance()), mean_(policy.nu(), 1) {
+  /// @param observation makes o of the state x; nx() is the length of the latter. Throws
+  /// InvalidArgument unless steps >= 1, the observation is valid, and the covariance is nu x nu and
+  /// positive definite.
+  GlobalController(const G& policy, int steps, Observation observation = {})
+      : policy_(&policy),
+        steps_(steps),
+        observation_(std::move(observation)),
+        L_(policy.covariance()),
+        seen_(policy.nx(), 1),
+        mean_(policy.nu(), 1) {
     require(steps >= 1, "a global policy for {} steps", steps);
+    require(nx() >= 1, "global policy: it sees {} entries, {} of them besides the state",
+            policy.nx(), observation_.extra());
+    require_valid(observation_, nx());
     require(rows(L_) == nu() && cols(L_) == nu(),
             "global policy: the covariance is {}x{}, expected {}x{}", rows(L_), cols(L_), nu(),
             nu());
@@ -28,14 +40,15 @@ class GlobalController {
   }
 
   [[nodiscard]] int steps() const { return steps_; }
-  [[nodiscard]] int nx() const { return policy_->nx(); }
+  [[nodiscard]] int nx() const { return policy_->nx() - observation_.extra(); }
   [[nodiscard]] int nu() const { return policy_->nu(); }
 
   /// The control u (nu) at state x (nx) for unit-variance noise xi (nu); the step does not matter.
   /// Allocates no more than the policy's mean() does.
   template <class X, class Xi, class U>
   void act(int /*t*/, const X& x, const Xi& xi, U& u) {
-    policy_->mean(x, mean_);
+    observation_.see(x, seen_);
+    policy_->mean(seen_, mean_);
     u = mean_.col(0);
     u.noalias() += L_ * xi;
   }
@@ -43,7 +56,9 @@ class GlobalController {
  private:
   const G* policy_;
   int steps_;
+  Observation observation_;
   MatrixX L_;     // nu x nu, lower
+  MatrixX seen_;  // o
   MatrixX mean_;  // nu x 1
 };
 

@@ -1,5 +1,6 @@
 #pragma once
-/// Adam (Kingma, Ba: Adam, a Method for Stochastic Optimization, ICLR 2015, algorithm 1).
+/// Adam (Kingma, Ba: Adam, a Method for Stochastic Optimization, ICLR 2015, algorithm 1), with
+/// decoupled weight decay.
 
 #include "pilqr/core/check.hpp"
 #include "pilqr/core/types.hpp"
@@ -12,6 +13,9 @@ struct AdamOptions {
   double beta1 = 0.9;           ///< decay of the gradient's mean, in [0, 1)
   double beta2 = 0.999;         ///< decay of the squared gradient's mean, in [0, 1)
   double epsilon = 1e-8;        ///< added to the root of that mean, > 0, unit of the gradient
+  /// lambda of the decoupled decay (Loshchilov, Hutter: Decoupled Weight Decay Regularization, ICLR
+  /// 2019): every step takes learning_rate * lambda of each parameter off it. 0: none.
+  double weight_decay = 0.0;
 };
 
 /// Throws InvalidArgument, naming the option that is out of range.

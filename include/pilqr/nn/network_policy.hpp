@@ -15,9 +15,11 @@ namespace pilqr {
 
 /// How a NetworkPolicy learns.
 struct NetworkTraining {
-  int steps = 4000;    ///< of Adam, in each call of train()
-  int batch = 25;      ///< points per step; all of them if there are fewer
-  AdamOptions adam{};  ///< with the learning rate of the first step
+  int steps = 4000;  ///< of Adam, in each call of train()
+  int batch = 25;    ///< points per step; all of them if there are fewer
+  /// With the learning rate of the first step. The weight decay is for what lies between the
+  /// conditions: without it, held-out targets of the reacher are missed by 8 mm instead of 5.
+  AdamOptions adam{.weight_decay = 0.1};
   /// The last step's learning rate over the first's, in (0, 1]; it falls geometrically, so that
   /// the noise of small batches is averaged out at the end.
   double last_rate = 0.1;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cmath>
+#include <numbers>
 
 #include "pilqr/core/check.hpp"
 #include "pilqr/costs/action_cost.hpp"
@@ -20,7 +21,8 @@ struct Reacher {
   static constexpr int Nx = 8;
   static constexpr int Nu = 2;
   static constexpr int steps = 100;
-  static constexpr int conditions = 4;
+  static constexpr int conditions = 16;              ///< targets to train with
+  static constexpr int held_out = 24;                ///< targets to test with, conditions 16 to 39
   static constexpr double dt = 0.05;                 ///< control period, s
   static constexpr double l1 = 0.1;                  ///< m
   static constexpr double l2 = 0.11;                 ///< m
@@ -34,15 +36,32 @@ struct Reacher {
   static constexpr double damping = 0.01;            ///< N m s/rad
   static constexpr double max_torque = 0.05;         ///< N m
 
-  /// Where to reach in a condition, m. Throws InvalidArgument if there is no such condition.
+  /// Where to reach in a condition, m. 0 to 3 lie 0.15 to 0.16 m from the base, all around it. 4 to
+  /// 15 are the corners and the middles of the long sides of two ring sectors, for policies that
+  /// are to learn all of them: radii 0.10 to 0.17 m, angles 20 to 120 and -40 to -145 degrees. The
+  /// held-out ones are the points 1, 2, .. of the Halton sequence (bases 2, 3) in the same sectors
+  /// in turn, at least 3 mm and 5 degrees from the edge. Between the sectors, straight ahead of the
+  /// stretched arm, the elbow may bend either way, and the best policy is not continuous. Throws
+  /// InvalidArgument if there is no such condition.
   static Vector<2> target(int condition) {
-    static const std::array<Vector<2>, conditions> targets{
-        Vector<2>(-0.08, 0.13), Vector<2>(0.13, 0.08), Vector<2>(-0.13, -0.08),
-        Vector<2>(0.05, -0.15)};
-    require(condition >= 0 && condition < conditions, "reacher has conditions 0 to {}, not {}",
-            conditions - 1, condition);
-    return targets[static_cast<std::size_t>(condition)];
+    static const std::array<Vector<2>, 4> first{Vector<2>(-0.08, 0.13), Vector<2>(0.13, 0.08),
+                                                Vector<2>(-0.13, -0.08), Vector<2>(0.05, -0.15)};
+    constexpr int all = conditions + held_out;
+    require(condition >= 0 && condition < all, "reacher has conditions 0 to {}, not {}", all - 1,
+            condition);
+    if (condition < 4) return first[static_cast<std::size_t>(condition)];
+    if (condition < conditions) {
+      const int place = condition - 4;
+      return polar(place % 2, place / 2 % 3 / 2.0, place / 6);
+    }
+    const int n = condition - conditions + 1;
+    constexpr double edge = 0.05;  // of the sector's sides
+    return polar(edge + (1.0 - 2.0 * edge) * halton(n, 2), edge + (1.0 - 2.0 * edge) * halton(n, 3),
+                 n % 2);
   }
+
+  /// The rows of the unit matrix that pick p out of the state, 2 x 8.
+  static MatrixX end_effector() { return MatrixX::Identity(Nx, Nx).middleRows(4, 2); }
 
   /// 5 |e|^2 + sqrt(1e-4 + |e|^2) + 0.5e-3 |u|^2, e = p - target. Throws as target() does.
   static CostSum cost(int condition) {
@@ -91,6 +110,21 @@ struct Reacher {
   }
 
  private:
+  /// A point of a sector by its shares, 0 to 1, of the radii and the angles.
+  static Vector<2> polar(double out, double along, int sector) {
+    const double degrees = sector == 0 ? 20.0 + 100.0 * along : -40.0 - 105.0 * along;
+    const double angle = degrees * std::numbers::pi / 180.0;
+    const double radius = 0.10 + 0.07 * out;
+    return {radius * std::cos(angle), radius * std::sin(angle)};
+  }
+  /// The digits of n mirrored at the point: a number in (0, 1).
+  static double halton(int n, int base) {
+    double value = 0.0;
+    double digit = 1.0;
+    for (; n > 0; n /= base) value += (n % base) * (digit /= base);
+    return value;
+  }
+
   /// d/dt [q, dq]: H(q) ddq = torque - damping dq + Coriolis terms.
   static Vector<4> derivative(const Vector<4>& s, const Vector<2>& torque) {
     const double c = std::cos(s(1));

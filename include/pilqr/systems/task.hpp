@@ -8,6 +8,7 @@
 
 #include "pilqr/costs/cost_sum.hpp"
 #include "pilqr/model/any_system.hpp"
+#include "pilqr/model/global_policy.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/model/noise.hpp"
 #include "pilqr/model/rollout.hpp"
@@ -22,8 +23,9 @@ struct Task {
   int nx = 0;
   int nu = 0;
   int steps = 0;
-  int conditions = 0;
-  double dt = 0.0;  ///< control period, s
+  int conditions = 0;  ///< to train with, numbered from 0
+  int held_out = 0;    ///< more conditions after those, to test a global policy with
+  double dt = 0.0;     ///< control period, s
   int iterations = 20;
   int samples = 20;
   NoiseOptions noise;
@@ -32,6 +34,8 @@ struct Task {
   std::function<AnySystem()> system;
   std::function<AnyCost(int condition)> cost;
   std::function<LinearGaussianPolicy<>(int condition)> initial_policy;
+  /// What a global policy sees.
+  std::function<Observation(int condition)> observation = [](int) { return Observation(); };
   /// Distance of sample i's rollout from the goal, in the unit that distance_text names.
   std::function<double(const Rollouts<>&, int condition, int i)> distance;
   /// Whether sample i's rollout solves the task.

@@ -30,7 +30,8 @@ enum class SampleWith {
 
 /// The settings of every step.
 struct MdgpsOptions {
-  SampleWith sample_with = SampleWith::local_policy;
+  /// The global policy's: the linearisation is then that of the policy that was sampled.
+  SampleWith sample_with = SampleWith::global_policy;
   LinearizeOptions linearize{};
   SupervisionOptions supervision{};
 };
@@ -87,23 +88,31 @@ class Mdgps {
   static constexpr int Nx = decltype(Policy::K)::Element::ColsAtCompileTime;
   static constexpr int Nu = decltype(Policy::K)::Element::RowsAtCompileTime;
 
+  /// @param observations of the conditions; none: the state alone in all.
   /// @param trained whether the global policy has learnt already; otherwise the first iteration
   /// begins with an S-step on the local policies. Throws InvalidArgument without an optimiser, on
-  /// sizes that differ and for an option out of range.
-  Mdgps(std::vector<Optimizer> locals, G global, const MdgpsOptions& options = {},
-        bool trained = false)
+  /// sizes that differ, an observation that is not valid and for an option out of range.
+  Mdgps(std::vector<Optimizer> locals, G global, std::vector<Observation> observations = {},
+        const MdgpsOptions& options = {}, bool trained = false)
       : options_(options),
         locals_(std::move(locals)),
         global_(std::move(global)),
+        observations_(std::move(observations)),
         trained_(trained),
         priors_(locals_.size()) {
     require_valid(options_);
     require(!locals_.empty(), "guided policy search without a condition");
-    for (const Optimizer& local : locals_) {
-      const auto& policy = local.policy();
-      require(policy.nx() == global_.nx() && policy.nu() == global_.nu(),
-              "local policy with nx = {}, nu = {}, global policy with {}, {}", policy.nx(),
-              policy.nu(), global_.nx(), global_.nu());
+    if (observations_.empty()) observations_.resize(locals_.size());
+    require(observations_.size() == locals_.size(), "{} observations for {} conditions",
+            observations_.size(), locals_.size());
+    for (std::size_t m = 0; m < locals_.size(); ++m) {
+      const auto& policy = locals_[m].policy();
+      require(
+          policy.nx() + observations_[m].extra() == global_.nx() && policy.nu() == global_.nu(),
+          "local policy with nx = {}, {} entries of observation and nu = {}, global policy with "
+          "{}, {}",
+          policy.nx(), observations_[m].extra(), policy.nu(), global_.nx(), global_.nu());
+      require_valid(observations_[m], policy.nx());
     }
     if (options_.linearize.gmm) {
       for (auto& prior : priors_) prior.emplace(*options_.linearize.gmm);
@@ -115,6 +124,8 @@ class Mdgps {
   [[nodiscard]] const std::vector<Optimizer>& locals() const { return locals_; }
   /// The policy of the last good S-step.
   [[nodiscard]] const G& global() const { return global_; }
+  /// One per condition.
+  [[nodiscard]] const std::vector<Observation>& observations() const { return observations_; }
   /// Whether there has been an S-step.
   [[nodiscard]] bool trained() const { return trained_; }
   /// The mixtures of the linearisation, one per condition; empty unless asked for. On the ranks of
@@ -162,8 +173,8 @@ class Mdgps {
       return;
     }
     std::vector<GlobalController<G>> controllers;
-    for (const Optimizer& local : locals_) {
-      controllers.emplace_back(global_, local.policy().steps());
+    for (std::size_t m = 0; m < locals_.size(); ++m) {
+      controllers.emplace_back(global_, locals_[m].policy().steps(), observations_[m]);
     }
     batches_ = sample_conditions<Nx, Nu>(
         system, costs, static_cast<int>(locals_.size()),
@@ -183,7 +194,7 @@ class Mdgps {
       detail::StopWatch watch;
       std::optional<GmmPrior> prior = priors_[m];
       auto reference = linearize<Nx, Nu>(
-          global_, rollouts.x, options_.linearize, prior,
+          global_, rollouts.x, observations_[m], options_.linearize, prior,
           stream_for(StreamPurpose::policy_fit, options, iteration, options.id(m), 0));
       seconds_fit[m] = watch.lap();
       if (!reference.ok()) return failed({}, reference.failure);
@@ -203,7 +214,8 @@ class Mdgps {
                               int iteration, int which) {
     std::vector<Lesson> lessons;
     for (std::size_t m = 0; m < locals_.size(); ++m) {
-      if (failures[m].ok()) lessons.push_back({locals_[m].policy(), batches_.rollouts[m]});
+      if (failures[m].ok())
+        lessons.push_back({locals_[m].policy(), batches_.rollouts[m], observations_[m]});
     }
     if (lessons.empty()) return {};
     SupervisionReport report =
@@ -230,6 +242,7 @@ class Mdgps {
   MdgpsOptions options_;
   std::vector<Optimizer> locals_;
   G global_;
+  std::vector<Observation> observations_;
   bool trained_;
   std::vector<std::optional<GmmPrior>> priors_;  // one per condition
   ConditionBatches<Nx, Nu> batches_;             // of the last iteration

@@ -1,6 +1,7 @@
 #include "pilqr/train/settings.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 
@@ -14,8 +15,31 @@ const char* name(Algorithm algorithm) {
       return "lqr_flm";
     case Algorithm::pi2:
       return "pi2";
+    case Algorithm::mdgps_pilqr:
+      return "mdgps_pilqr";
+    case Algorithm::mdgps_lqr_flm:
+      return "mdgps_lqr_flm";
+    case Algorithm::mdgps_pi2:
+      return "mdgps_pi2";
   }
   return "unknown";
+}
+
+bool is_guided(Algorithm algorithm) {
+  return local_algorithm(algorithm) != algorithm;
+}
+
+Algorithm local_algorithm(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::mdgps_pilqr:
+      return Algorithm::pilqr;
+    case Algorithm::mdgps_lqr_flm:
+      return Algorithm::lqr_flm;
+    case Algorithm::mdgps_pi2:
+      return Algorithm::pi2;
+    default:
+      return algorithm;
+  }
 }
 
 namespace {
@@ -43,15 +67,15 @@ void for_each_option(S& s, Options& o, Visit&& visit) {
   }
 }
 
-/// visit(std::type_identity<Optimizer>()) for the optimiser of an algorithm.
+/// visit(std::type_identity<Optimizer>()) for the trajectory optimiser of an algorithm.
 template <class Visit>
 decltype(auto) with_optimizer(Algorithm algorithm, Visit&& visit) {
-  switch (algorithm) {
+  switch (local_algorithm(algorithm)) {
     case Algorithm::lqr_flm:
       return visit(std::type_identity<LqrFlm<>>());
     case Algorithm::pi2:
       return visit(std::type_identity<Pi2<>>());
-    case Algorithm::pilqr:
+    default:
       break;
   }
   return visit(std::type_identity<Pilqr<>>());
@@ -66,6 +90,10 @@ Settings default_settings(const Task& task, Algorithm algorithm) {
   s.samples = task.samples;
   s.iterations = task.iterations;
   s.noise = task.noise;
+  if (is_guided(algorithm)) {  // what lies between the conditions is learnt from all of them
+    s.conditions.resize(static_cast<std::size_t>(task.conditions));
+    std::iota(s.conditions.begin(), s.conditions.end(), 0);
+  }
   with_optimizer(algorithm, [&]<class Optimizer>(std::type_identity<Optimizer>) {
     const typename Optimizer::Options defaults;
     for_each_option(s, defaults, [](auto& setting, const auto& option) { setting = option; });
@@ -78,7 +106,7 @@ void apply_paper_preset(Settings& s) {
   s.noise.antithetic = false;
   s.model.neighbours = paper.model.neighbours;
   s.kl_step = paper.kl_step;
-  if (s.algorithm == Algorithm::pilqr) s.kl_rule = paper.kl_rule;
+  if (local_algorithm(s.algorithm) == Algorithm::pilqr) s.kl_rule = paper.kl_rule;
   s.lqr_flm = paper.lqr_flm;
   s.dual_floor = paper.dual_floor;
   s.temperature = paper.temperature;
@@ -108,6 +136,14 @@ void require_valid(const Settings& s, const Task& task) {
   require_valid(s.replay);
   require_valid(s.kl_step);
   require_valid(s.lqr_flm);
+  require_valid(s.mdgps);
+  require_valid(s.network.training);
+  for (const int width : s.network.hidden) {
+    require(width >= 1 && width <= 10'000, "network: a hidden layer of {}, expected 1 to 10000",
+            width);
+  }
+  require(s.network.hidden.size() <= 100, "network: {} hidden layers, expected at most 100",
+          s.network.hidden.size());
   require_valid(
       PilqrOptions{.dual_floor = s.dual_floor, .temperature = s.temperature, .pi2 = s.pi2});
 }

@@ -27,6 +27,7 @@ Task point_mass() {
   task.steps = PointMass::steps;
   task.conditions = 1;
   task.dt = PointMass::dt;
+  task.control_limit = PointMass::max_force;
   task.noise = {.width = 3.0};
   task.distance_text = "end position to the centre of the region, m";
   task.system = [] { return AnySystem(PointMass{}); };
@@ -56,6 +57,7 @@ Task reacher() {
   task.conditions = Reacher::conditions;
   task.held_out = Reacher::held_out;
   task.dt = Reacher::dt;
+  task.control_limit = 1.0;
   task.noise = {.width = 2.0};
   task.distance_text = "end effector to the target at the last step, m";
   task.system = [] { return AnySystem(Reacher{}); };

@@ -16,7 +16,18 @@ struct Named {
 constexpr auto choices(Algorithm) {
   return std::array{Named<Algorithm>{"pilqr", Algorithm::pilqr},
                     Named<Algorithm>{"lqr_flm", Algorithm::lqr_flm},
-                    Named<Algorithm>{"pi2", Algorithm::pi2}};
+                    Named<Algorithm>{"pi2", Algorithm::pi2},
+                    Named<Algorithm>{"mdgps_pilqr", Algorithm::mdgps_pilqr},
+                    Named<Algorithm>{"mdgps_lqr_flm", Algorithm::mdgps_lqr_flm},
+                    Named<Algorithm>{"mdgps_pi2", Algorithm::mdgps_pi2}};
+}
+constexpr auto choices(SampleWith) {
+  return std::array{Named<SampleWith>{"global_policy", SampleWith::global_policy},
+                    Named<SampleWith>{"local_policy", SampleWith::local_policy}};
+}
+constexpr auto choices(Activation) {
+  return std::array{Named<Activation>{"tanh", Activation::tanh},
+                    Named<Activation>{"relu", Activation::relu}};
 }
 constexpr auto choices(Preset) {
   return std::array{Named<Preset>{"default", Preset::standard},

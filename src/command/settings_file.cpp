@@ -71,11 +71,26 @@ void for_each_setting(Run& run, Visit&& visit) {
   visit("pi2.centered", s.pi2.centered);
   visit("pi2.shrinkage", s.pi2.shrinkage);
   visit("pi2.min_variance_ratio", s.pi2.min_variance_ratio);
+  visit("mdgps.sample_with", s.mdgps.sample_with);
+  visit("mdgps.linearize_prior", run.linearize_prior);
+  visit("mdgps.linearize_ridge", s.mdgps.linearize.fit.ridge);
+  visit("mdgps.variance_floor", s.mdgps.supervision.variance_floor);
+  visit("network.hidden", s.network.hidden);
+  visit("network.activation", s.network.activation);
+  visit("network.steps", s.network.training.steps);
+  visit("network.batch", s.network.training.batch);
+  visit("network.learning_rate", s.network.training.adam.learning_rate);
+  visit("network.last_rate", s.network.training.last_rate);
+  visit("network.weight_decay", s.network.training.adam.weight_decay);
+  visit("network.least_scale", s.network.training.normalisation.least_scale);
 }
 
 /// Whether a setting makes a difference to an algorithm. True for names that are no setting's.
 bool uses(Algorithm algorithm, std::string_view key) {
   const std::string_view section = key.substr(0, key.find('.'));
+  if (section == "mdgps" || section == "network") return is_guided(algorithm);
+  if (is_guided(algorithm) && (section == "neighbours" || section == "gmm")) return true;
+  algorithm = local_algorithm(algorithm);
   if (key == "lqr_flm.dual_floor" || key == "temperature.source" || key == "pi2.source" ||
       key == "pi2.controls") {
     return algorithm == Algorithm::pilqr;
@@ -335,6 +350,11 @@ RunSettings resolve(const SettingsRequest& request) {
   model.gmm.reset();
   if (run.prior == Prior::neighbours) model.neighbours = run.neighbours;
   if (run.prior == Prior::gmm) model.gmm = run.gmm;
+  LinearizeOptions& linearize = run.settings.mdgps.linearize;
+  linearize.neighbours.reset();
+  linearize.gmm.reset();
+  if (run.linearize_prior == Prior::neighbours) linearize.neighbours = run.neighbours;
+  if (run.linearize_prior == Prior::gmm) linearize.gmm = run.gmm;
   return run;
 }
 

@@ -15,10 +15,11 @@ enum class Prior { none, neighbours, gmm };
 
 /// Settings with what a file says beyond them.
 struct RunSettings {
-  Preset preset = Preset::standard;    ///< what the settings began with; "default" or "paper"
-  Prior prior = Prior::none;           ///< which of settings.model.neighbours and .gmm is set
-  NeighbourPriorOptions neighbours{};  ///< section [neighbours]; kept with another prior too
-  GmmPriorOptions gmm{};               ///< section [gmm], the same
+  Preset preset = Preset::standard;  ///< what the settings began with; "default" or "paper"
+  Prior prior = Prior::none;         ///< which of settings.model.neighbours and .gmm is set
+  Prior linearize_prior = Prior::neighbours;  ///< the same of settings.mdgps.linearize
+  NeighbourPriorOptions neighbours{};         ///< section [neighbours]; kept with another prior too
+  GmmPriorOptions gmm{};                      ///< section [gmm], the same
   Settings settings{};
 };
 

@@ -21,6 +21,7 @@ Task task_of(const char* summary) {
   task.steps = S::steps;
   task.conditions = S::conditions;
   task.dt = S::dt;
+  task.control_limit = S::max_torque;
   task.system = [] { return AnySystem(S{}); };
   task.cost = [](int condition) { return AnyCost(S::cost(condition)); };
   task.initial_policy = [](int condition) { return to_dynamic(S::initial_policy(condition)); };

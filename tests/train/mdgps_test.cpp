@@ -278,11 +278,11 @@ void expect_the_same_everywhere(const MdgpsOptions& mdgps_options) {
 }
 
 TEST(Mdgps, ExecutorsAndRanksDoNotShow) {
-  expect_the_same_everywhere<Pilqr<>>({});
-  MdgpsOptions options{.sample_with = SampleWith::global_policy};
+  expect_the_same_everywhere<Pilqr<>>({.sample_with = SampleWith::local_policy});
+  MdgpsOptions options;
   options.linearize.gmm = GmmPriorOptions{.max_clusters = 3, .min_points_per_cluster = 10};
   expect_the_same_everywhere<LqrFlm<>>(options);
-  expect_the_same_everywhere<Pi2<>>({.sample_with = SampleWith::global_policy});
+  expect_the_same_everywhere<Pi2<>>({});
 }
 
 TEST(Mdgps, AFailedConditionKeepsItsPolicyAndTeachesNothing) {
@@ -339,15 +339,21 @@ TEST(Mdgps, AFailedSupervisionKeepsTheGlobalPolicy) {
   SerialExecutor serial;
   std::vector<int> seen;
   MatrixX A;
-  const auto result = train(
-      system, std::vector{regulator_cost()}, mdgps, {.iterations = 5, .samples = 10},
-      [&](int iteration, const MdgpsReport& report) {
-        seen.push_back(iteration);
-        if (iteration == 0) A = mdgps.global().A;
-        EXPECT_EQ(report.failure().ok(), iteration == 0);
-        return true;
-      },
-      serial);
+  int updates = 0;
+  MdgpsCallbacks<> callbacks;
+  callbacks.on_report = [&](int iteration, const MdgpsReport& report) {
+    seen.push_back(iteration);
+    if (iteration == 0) A = mdgps.global().A;
+    EXPECT_EQ(report.failure().ok(), iteration == 0);
+    EXPECT_EQ(updates, 3 * iteration);
+  };
+  callbacks.on_update = [&](const IterationRecord& record, const Rollouts<>& rollouts) {
+    EXPECT_EQ(record.condition, updates++ % 3);
+    EXPECT_EQ(rollouts.samples(), 10);
+  };
+  const auto result = train(system, std::vector{regulator_cost()}, mdgps,
+                            {.iterations = 5, .samples = 10}, callbacks, serial);
+  EXPECT_EQ(updates, 6);
   EXPECT_EQ(result.failure.detail, "asked to fail");
   EXPECT_EQ(result.failure.condition, -1);
   EXPECT_EQ(result.iterations, 1);
@@ -374,10 +380,10 @@ TEST(Mdgps, CallbacksCanStop) {
   auto mdgps = guided<Pi2<>>(T);
   Starts system;
   SerialExecutor serial;
-  const auto result = train(
-      system, std::vector{regulator_cost()}, mdgps,
-      {.iterations = 5, .samples = 4, .first_iteration = 7},
-      [](int iteration, const MdgpsReport&) { return iteration < 8; }, serial);
+  const auto result =
+      train(system, std::vector{regulator_cost()}, mdgps,
+            {.iterations = 5, .samples = 4, .first_iteration = 7},
+            {{.on_iteration = [](int iteration) { return iteration < 8; }}, {}}, serial);
   EXPECT_TRUE(result.ok() && result.stopped);
   EXPECT_EQ(result.iterations, 2);
   EXPECT_EQ(result.last.conditions[0].iteration, 8);

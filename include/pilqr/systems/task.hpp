@@ -2,6 +2,7 @@
 /// Tasks by name: a system with its costs, start policies, success measures and defaults.
 
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,8 @@ struct Task {
   int conditions = 0;  ///< to train with, numbered from 0
   int held_out = 0;    ///< more conditions after those, to test a global policy with
   double dt = 0.0;     ///< control period, s
+  /// The system clips each control to +- this, in its unit.
+  double control_limit = std::numeric_limits<double>::infinity();
   int iterations = 20;
   int samples = 20;
   NoiseOptions noise;

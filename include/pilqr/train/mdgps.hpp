@@ -17,30 +17,11 @@
 #include "pilqr/mdgps/s_step.hpp"
 #include "pilqr/model/global_controller.hpp"
 #include "pilqr/model/global_policy.hpp"
+#include "pilqr/train/mdgps_options.hpp"
 #include "pilqr/train/trainer.hpp"
 #include "pilqr/train/work.hpp"
 
 namespace pilqr {
-
-/// Whose rollouts the local policies learn from.
-enum class SampleWith {
-  local_policy,   ///< those of the last C-step
-  global_policy,  ///< those of the last S-step; before the first S-step the initial local policies'
-};
-
-/// The settings of every step.
-struct MdgpsOptions {
-  /// The global policy's: the linearisation is then that of the policy that was sampled.
-  SampleWith sample_with = SampleWith::global_policy;
-  LinearizeOptions linearize{};
-  SupervisionOptions supervision{};
-};
-
-/// Throws InvalidArgument, naming the option that is out of range.
-inline void require_valid(const MdgpsOptions& o) {
-  require_valid(o.linearize);
-  require_valid(o.supervision);
-}
 
 /// One iteration.
 struct MdgpsReport {
@@ -131,24 +112,42 @@ class Mdgps {
   /// The mixtures of the linearisation, one per condition; empty unless asked for. On the ranks of
   /// a team only the one that updates the condition has learnt.
   [[nodiscard]] const std::vector<std::optional<GmmPrior>>& priors() const { return priors_; }
+  /// Replaces the mixtures, of a saved run. Throws InvalidArgument on another number of them, or if
+  /// there are some where the options want none or the other way round.
+  void set_priors(std::vector<std::optional<GmmPrior>> priors) {
+    require(priors.size() == priors_.size(), "{} mixtures for {} conditions", priors.size(),
+            priors_.size());
+    for (const auto& prior : priors) {
+      require(prior.has_value() == options_.linearize.gmm.has_value(),
+              "linearisation with a mixture in some places only");
+    }
+    priors_ = std::move(priors);
+  }
   /// The rollouts of the last iteration, one batch per condition; after a failed rollout they are
   /// incomplete.
   [[nodiscard]] const std::vector<Rollouts<Nx, Nu>>& rollouts() const { return batches_.rollouts; }
+  /// Those of the last iteration that failed, further attempts included; a list per condition.
+  [[nodiscard]] const std::vector<std::vector<FailedRollout<Nx, Nu>>>& failed_rollouts() const {
+    return batches_.failed;
+  }
 
   /// One iteration of ML16 algorithm 1. Of the options, samples, seed, noise and conditions count;
   /// see train() for costs, executor and team. All ranks must be given the same and have equal
   /// objects; each of them makes the S-step.
+  ///
+  /// @param reject see TrainCallbacks.
   ///
   /// A condition of which a rollout, the linearisation or the C-step fails keeps its local policy
   /// and all that it carries, and teaches nothing in this iteration. If the S-step fails the global
   /// policy stays as it was; if that is the first of all, there is no C-step.
   template <System S, Cost C, Executor E, Team R = SingleRank>
   MdgpsReport iterate(S& system, const std::vector<C>& costs, const TrainOptions& options,
-                      int iteration, E& executor, R&& team = {}) {
+                      int iteration, E& executor, R&& team = {},
+                      const Reject<Nx, Nu>& reject = {}) {
     require_valid(options, costs.size(), locals_.size());
     MdgpsReport report;
     detail::StopWatch watch;
-    sample(system, costs, options, iteration, executor, team);
+    sample(system, costs, options, iteration, executor, team, reject);
     report.seconds_rollout = watch.lap();
     if (!trained_) report.initial = supervise(batches_.failures, options, iteration, 0);
     report.seconds_s_step = watch.lap();
@@ -166,10 +165,10 @@ class Mdgps {
   /// Rollouts of all conditions.
   template <class S, class C, class E, class R>
   void sample(S& system, const std::vector<C>& costs, const TrainOptions& options, int iteration,
-              E& executor, R& team) {
+              E& executor, R& team, const Reject<Nx, Nu>& reject) {
     if (options_.sample_with == SampleWith::local_policy || !trained_) {
-      batches_ =
-          sample_conditions<Nx, Nu>(system, costs, locals_, options, iteration, executor, team);
+      batches_ = sample_conditions<Nx, Nu>(system, costs, locals_, options, iteration, executor,
+                                           team, reject);
       return;
     }
     std::vector<GlobalController<G>> controllers;
@@ -178,7 +177,7 @@ class Mdgps {
     }
     batches_ = sample_conditions<Nx, Nu>(
         system, costs, static_cast<int>(locals_.size()),
-        [&](std::size_t m) { return controllers[m]; }, options, iteration, executor, team);
+        [&](std::size_t m) { return controllers[m]; }, options, iteration, executor, team, reject);
   }
 
   /// The linearisation and the C-step of every condition; none as long as the global policy has
@@ -213,14 +212,18 @@ class Mdgps {
   SupervisionReport supervise(const std::vector<Failure>& failures, const TrainOptions& options,
                               int iteration, int which) {
     std::vector<Lesson> lessons;
+    std::vector<int> ids;  // of the lessons' conditions
     for (std::size_t m = 0; m < locals_.size(); ++m) {
-      if (failures[m].ok())
-        lessons.push_back({locals_[m].policy(), batches_.rollouts[m], observations_[m]});
+      if (!failures[m].ok()) continue;
+      ids.push_back(options.id(m));
+      lessons.push_back({locals_[m].policy(), batches_.rollouts[m], observations_[m]});
     }
     if (lessons.empty()) return {};
     SupervisionReport report =
         s_step(global_, lessons, options_.supervision,
                stream_for(StreamPurpose::policy_training, options, iteration, 0, which));
+    const int place = report.failure.condition;
+    if (place >= 0) report.failure.condition = ids[static_cast<std::size_t>(place)];
     trained_ = trained_ || report.ok();
     return report;
   }
@@ -257,9 +260,12 @@ struct MdgpsResult {
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
-/// After every iteration, good or failed, on the calling thread of every rank; returning false on
-/// any rank ends the training on all. May be empty.
-using MdgpsCallback = std::function<bool(int iteration, const MdgpsReport& report)>;
+/// What to do along the way: that of a training without a global policy, and what there is besides.
+template <int Nx = Dynamic, int Nu = Dynamic>
+struct MdgpsCallbacks : TrainCallbacks<Nx, Nu> {
+  /// After every iteration, good or failed, before on_update. May be empty.
+  std::function<void(int iteration, const MdgpsReport& report)> on_report{};
+};
 
 /// `options.iterations` iterations, or until one in which something failed. Costs, options,
 /// executor and team are those of train() for trajectory optimisers (train/trainer.hpp), and so is
@@ -267,18 +273,31 @@ using MdgpsCallback = std::function<bool(int iteration, const MdgpsReport& repor
 /// as that does.
 template <class Optimizer, class G, System S, Cost C, Executor E, Team R = SingleRank>
 MdgpsResult train(S& system, const std::vector<C>& costs, Mdgps<Optimizer, G>& mdgps,
-                  const TrainOptions& options, const MdgpsCallback& on_iteration, E& executor,
-                  R&& team = {}) {
+                  const TrainOptions& options,
+                  const MdgpsCallbacks<Mdgps<Optimizer, G>::Nx, Mdgps<Optimizer, G>::Nu>& callbacks,
+                  E& executor, R&& team = {}) {
   require_valid(options, costs.size(), mdgps.locals().size());
-  detail::require_same_work(options, mdgps.locals(), team);
+  detail::require_same_work(options, mdgps.locals(), team, static_cast<bool>(callbacks.reject));
   MdgpsResult result;
   for (int n = 0; n < options.iterations; ++n) {
     const int iteration = options.first_iteration + n;
-    result.last = mdgps.iterate(system, costs, options, iteration, executor, team);
+    result.last =
+        mdgps.iterate(system, costs, options, iteration, executor, team, callbacks.reject);
+    for (const auto& condition : mdgps.failed_rollouts()) {
+      for (const auto& failed : condition) {
+        if (callbacks.on_failed_rollout) callbacks.on_failed_rollout(failed);
+      }
+    }
+    if (callbacks.on_report) callbacks.on_report(iteration, result.last);
+    for (std::size_t m = 0; m < result.last.conditions.size(); ++m) {
+      if (callbacks.on_update) {
+        callbacks.on_update(result.last.conditions[m], mdgps.rollouts()[m]);
+      }
+    }
     result.failure = result.last.failure();
-    const bool go_on = !on_iteration || on_iteration(iteration, result.last);
     if (!result.ok()) return result;
     ++result.iterations;
+    const bool go_on = !callbacks.on_iteration || callbacks.on_iteration(iteration);
     if (!detail::all_agree(go_on, team)) {
       result.stopped = true;
       return result;

@@ -8,18 +8,32 @@
 #include <vector>
 
 #include "pilqr/lqr_flm.hpp"
+#include "pilqr/nn/network_policy.hpp"
 #include "pilqr/pi2.hpp"
 #include "pilqr/pilqr.hpp"
 #include "pilqr/systems/task.hpp"
+#include "pilqr/train/mdgps_options.hpp"
 #include "pilqr/train/trainer.hpp"
 
 namespace pilqr {
 
-/// The algorithms that the command can choose from.
-enum class Algorithm { pilqr, lqr_flm, pi2 };
+/// The algorithms that the command can choose from. Those of guided policy search (train/mdgps.hpp)
+/// are named after their C-step.
+enum class Algorithm { pilqr, lqr_flm, pi2, mdgps_pilqr, mdgps_lqr_flm, mdgps_pi2 };
 
 /// The name that stands in files and on the command line.
 const char* name(Algorithm algorithm);
+/// Whether it trains a neural network beside the trajectory policies.
+bool is_guided(Algorithm algorithm);
+/// The trajectory optimiser: of guided policy search that of its C-step.
+Algorithm local_algorithm(Algorithm algorithm);
+
+/// The global policy of guided policy search.
+struct NetworkSettings {
+  std::vector<int> hidden{64, 64};  ///< units of each hidden layer
+  Activation activation = Activation::tanh;
+  NetworkTraining training{};
+};
 
 /// One run's settings; what an algorithm does not use is ignored by it.
 struct Settings {
@@ -42,6 +56,8 @@ struct Settings {
   CostSource weight_source = CostSource::sampled;
   SampleControls controls = SampleControls::taken;
   Pi2Options pi2{};
+  MdgpsOptions mdgps{};  ///< guided policy search only, like the network
+  NetworkSettings network{};
 };
 
 /// The defaults for a task and algorithm, under which training learns the task.

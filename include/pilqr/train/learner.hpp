@@ -1,0 +1,29 @@
+#pragma once
+/// What a run trains, chosen at run time.
+
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "pilqr/train/mdgps.hpp"
+#include "pilqr/train/settings.hpp"
+
+namespace pilqr {
+
+/// Guided policy search with sizes known at run time and a network as its global policy.
+using AnyMdgps = Mdgps<AnyOptimizer, NetworkPolicy>;
+
+/// One trajectory optimiser per condition of the settings, or guided policy search over them.
+using Learner = std::variant<std::vector<AnyOptimizer>, AnyMdgps>;
+
+/// A learner that has not begun, with the task's first policies. Throws InvalidArgument if a
+/// setting is invalid.
+Learner make_learner(const Settings& settings, const Task& task);
+
+/// The trajectory optimisers.
+const std::vector<AnyOptimizer>& locals_of(const Learner& learner);
+
+/// The network, or null if there is none.
+const NetworkPolicy* network_of(const Learner& learner);
+
+}  // namespace pilqr

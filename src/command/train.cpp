@@ -48,13 +48,16 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
                              .seed = settings.seed,
                              .noise = settings.noise,
                              .faults = settings.faults,
+                             .stop = settings.stop,
                              .first_iteration = progress.iterations,
                              .conditions = settings.conditions};
   const TrainResult result = with_executor(threads, [&](auto& executor) {
-    return pilqr::train(system, costs, optimizers, options, callbacks, executor, ranks);
+    return pilqr::train(system, costs, optimizers, options, callbacks, executor, ranks,
+                        progress.histories);
   });
   return {.progress = progress,
           .failure = result.failure,
+          .failed_updates = result.failed_updates,
           .interrupted = result.stopped && progress.iterations < settings.iterations};
 }
 
@@ -93,12 +96,8 @@ std::string to_message(const Job& job) {
   MessageWriter out;
   out.put(job.finished);
   out.put(to_toml(job.saved.run));
-  out.put(job.saved.progress.iterations);
-  out.put(job.saved.progress.samples_total);
-  out.put(job.saved.progress.steps_total);
-  for (const AnyOptimizer& optimizer : job.saved.optimizers) {
-    out.put(encode_optimizer(state_of(optimizer)));
-  }
+  out.put(encode_safetensors(
+      checkpoint_to_safetensors(job.saved.run.settings, job.saved.progress, job.saved.optimizers)));
   return out.bytes();
 }
 
@@ -106,14 +105,11 @@ Job from_message(const std::string& bytes) {
   MessageReader in(bytes);
   Job job{.finished = in.get<bool>()};
   job.saved.run = resolve({.text = in.get_text()});
-  job.saved.progress.iterations = in.get<int>();
-  job.saved.progress.samples_total = in.get<long>();
-  job.saved.progress.steps_total = in.get<long>();
   const Settings& settings = job.saved.run.settings;
   job.saved.optimizers = make_optimizers(find_task(settings.task), settings);
-  for (AnyOptimizer& optimizer : job.saved.optimizers) {
-    restore_state(decode_optimizer(in.get_text(), state_of(optimizer)), optimizer);
-  }
+  const std::filesystem::path origin = "message of the first rank";  // begins error messages
+  job.saved.progress = checkpoint_from_safetensors(decode_safetensors(in.get_text(), origin),
+                                                   origin, settings, job.saved.optimizers);
   return job;
 }
 
@@ -165,13 +161,27 @@ void tell_damage(const Job& job) {
                           job.saved.progress.iterations));
 }
 
+/// Names the updates of an iteration that failed and did not end the run.
+void tell_failed_updates(const std::vector<MetricsRow>& rows) {
+  for (const MetricsRow& row : rows) {
+    const UpdateReport& report = row.record.report;
+    if (report.ok()) continue;
+    print_error(fmt::format("iteration {}: update failed, the policy stays as it was: {}",
+                            row.record.iteration + 1, report.failure.message()));
+  }
+}
+
 /// The last words of a run.
 void tell(const RunOutcome& outcome, const std::vector<MetricsRow>& last, const Settings& settings,
           const RunFolder& folder) {
   const std::string where = folder.path.string();
   if (!outcome.failure.ok()) {
-    print_error(fmt::format("iteration {} failed: {}; {} holds the last good policy",
-                            outcome.progress.iterations + 1, outcome.failure.message(),
+    const std::string times =
+        outcome.failed_updates > 1
+            ? fmt::format("; {} updates in a row have failed", outcome.failed_updates)
+            : "";
+    print_error(fmt::format("iteration {} failed: {}{}; {} holds the last good policy",
+                            outcome.progress.iterations + 1, outcome.failure.message(), times,
                             folder.policy().string()));
     return;
   }
@@ -213,6 +223,7 @@ int train_and_tell(Job& job, const TrainArguments& arguments, Ranks& ranks) {
   };
   observer.on_iteration = [&](int /*iteration*/) {
     table.row(rows);
+    tell_failed_updates(rows);
     last = std::exchange(rows, {});
   };
   const RunOutcome outcome =

@@ -158,8 +158,9 @@ TEST(Train, FailedRolloutsAreListedAndKept) {
 // Without a ridge, fewer samples than dimensions cannot be fitted.
 TEST(Train, FailureSaysWhereAndKeepsTheLastGoodPolicy) {
   Command command;
-  const Outcome outcome = command.run(
-      short_training("r", {"--set", "fit.ridge=0", "--set", "fit.prior=none", "--samples", "3"}));
+  const Outcome outcome =
+      command.run(short_training("r", {"--set", "fit.ridge=0", "--set", "fit.prior=none",
+                                       "--samples", "3", "--set", "stop.failed_updates=1"}));
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.out, "");
   for (const char* part : {"iteration 1 failed", "singular_fit", "condition 0", "step 0", "value 0",
@@ -181,6 +182,46 @@ TEST(Train, FailureSaysWhereAndKeepsTheLastGoodPolicy) {
   EXPECT_EQ(command.run({"train", "--resume", "r"}).status, 1);
   EXPECT_EQ(command.metrics("r").size(), 1U);
   EXPECT_TRUE(command.read("r/policy.safetensors") == before);
+}
+
+// Until then the policy stands and is sampled again; the count survives an interruption.
+TEST(Train, StopsAfterFailedUpdatesInARow) {
+  Command command;
+  std::vector<std::string> words = {"--set",        "fit.ridge=0",
+                                    "--set",        "fit.prior=none",
+                                    "--samples",    "3",
+                                    "--set",        "stop.failed_updates=3",
+                                    "--iterations", "9"};
+  const Outcome outcome = command.run(short_training("r", words));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.out, "");
+  for (const char* part :
+       {"iteration 1: update failed, the policy stays as it was: singular_fit: condition 0",
+        "iteration 2: update failed",
+        "iteration 3 failed: singular_fit: condition 0, step 0: value 0",
+        "; 3 updates in a row have failed; r/policy.safetensors holds"}) {
+    EXPECT_TRUE(test::contains(outcome.err, part)) << part << outcome.err;
+  }
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 3);
+  const auto lines = command.metrics("r");
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[2]["samples_total"], 9);
+  for (const auto& line : lines) EXPECT_EQ(line["status"], "singular_fit");
+  EXPECT_NE(lines[0]["cost_mean"], lines[1]["cost_mean"]);
+  const PolicyFile policy = load_policy(command.path("r/policy.safetensors"));
+  EXPECT_EQ(policy.iteration, 2);
+  EXPECT_EQ(policy.policies[0], find_task("point_mass").initial_policy(0));
+
+  const Outcome again = command.run({"train", "--resume", "r"});
+  EXPECT_EQ(again.status, 1);
+  EXPECT_TRUE(test::contains(again.err, "; 3 updates in a row have failed")) << again.err;
+  EXPECT_EQ(command.timeless_metrics("r").size(), 3U);
+
+  // All of too few iterations.
+  words.back() = "2";
+  const Outcome short_one = command.run(short_training("short", words));
+  EXPECT_EQ(short_one.status, 1);
+  EXPECT_TRUE(test::contains(short_one.err, "iteration 2 failed: ")) << short_one.err;
 }
 
 TEST(Train, FilesThatCannotBeWritten) {

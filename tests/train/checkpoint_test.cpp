@@ -27,13 +27,16 @@ struct Training {
     AnySystem system = task().system();
     std::vector<AnyCost> costs;
     for (const int condition : settings.conditions) costs.push_back(task().cost(condition));
-    const TrainResult result = pilqr::train(system, costs, optimizers,
-                                            {.iterations = iterations,
-                                             .samples = settings.samples,
-                                             .seed = settings.seed,
-                                             .noise = settings.noise,
-                                             .first_iteration = progress.iterations,
-                                             .conditions = settings.conditions});
+    SerialExecutor serial;
+    const TrainResult result =
+        pilqr::train(system, costs, optimizers,
+                     {.iterations = iterations,
+                      .samples = settings.samples,
+                      .seed = settings.seed,
+                      .noise = settings.noise,
+                      .first_iteration = progress.iterations,
+                      .conditions = settings.conditions},
+                     TrainCallbacks<>{}, serial, SingleRank{}, progress.histories);
     ASSERT_TRUE(result.ok()) << result.failure.message();
     progress.iterations += iterations;
     progress.samples_total += 10L * iterations;
@@ -141,7 +144,7 @@ TEST(Checkpoint, MetadataThatIsWrong) {
   };
   const std::vector<Case> cases = {
       {"format", "pilqr.tvlg_policy", "expected \"pilqr.checkpoint\""},
-      {"format_version", "2", "expected \"3\""},
+      {"format_version", "3", "expected \"4\""},
       {"task", "point_mass", "expected \"reacher\""},
       {"algorithm", "pi2", "expected \"pilqr\""},
       {"seed", "8", "expected \"7\""},

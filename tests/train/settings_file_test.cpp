@@ -72,6 +72,7 @@ const std::map<std::string, std::string>& other_values() {
       {"faults.retries", "3"},
       {"faults.least_share", "0.75"},
       {"faults.time_limit", "2.5"},
+      {"stop.failed_updates", "2"},
       {"fit.ridge", "1e-07"},
       {"fit.prior", "\"gmm\""},
       {"neighbours.points_per_input", "3.5"},

@@ -31,6 +31,7 @@ struct Settings {
   std::vector<int> conditions{0};
   NoiseOptions noise{};
   FaultOptions faults{};
+  StopOptions stop{};
   ModelOptions model{};
   ReplayOptions replay{};
   KlStepOptions kl_step{};

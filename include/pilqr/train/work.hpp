@@ -15,6 +15,7 @@
 #include "pilqr/iteration.hpp"
 #include "pilqr/model/sample.hpp"
 #include "pilqr/train/faults.hpp"
+#include "pilqr/train/history.hpp"
 #include "pilqr/train/optimizer_state.hpp"
 #include "pilqr/train/share.hpp"
 
@@ -27,6 +28,7 @@ struct TrainOptions {
   std::uint64_t seed = 0;  ///< everything random follows from it
   NoiseOptions noise{};
   FaultOptions faults{};
+  StopOptions stop{};
   int first_iteration = 0;        ///< index of the first one; > 0 when a run goes on
   std::vector<int> conditions{};  ///< their ids; empty: 0, 1, .. one per optimiser
 
@@ -46,6 +48,7 @@ inline void put(const TrainOptions& options, MessageWriter& out) {
   out.put(options.faults.retries);
   out.put(options.faults.least_share);
   out.put(options.faults.time_limit);
+  out.put(options.stop.failed_updates);
   out.put(options.first_iteration);
   out.put(options.conditions.size());
   for (const int id : options.conditions) out.put(id);
@@ -60,6 +63,7 @@ inline void require_valid(const TrainOptions& options, std::size_t costs, std::s
   require(options.conditions.empty() || options.conditions.size() == M,
           "{} condition ids for {} optimisers", options.conditions.size(), M);
   require_valid(options.faults);
+  require_valid(options.stop);
   constexpr int most = std::numeric_limits<int>::max();
   require(options.iterations >= 0 && options.first_iteration >= 0 &&
               options.iterations <= most - options.first_iteration,

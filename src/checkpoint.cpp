@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <cmath>
 #include <limits>
 #include <string>
 #include <utility>
@@ -15,11 +16,24 @@ namespace {
 
 void write_history(const ConditionHistory& history, const std::string& prefix, SafeTensors& out) {
   out.tensors[prefix + "failed_updates"] = scalar(history.failed_updates);
+  write_optimizer(history.best.policy, nullptr, prefix + "best/", out);
+  out.tensors[prefix + "best/cost"] = scalar(history.best.cost);
+  out.tensors[prefix + "best/iteration"] = scalar(history.best.iteration);
 }
 
-ConditionHistory read_history(StateReader& reader, const std::string& prefix) {
+/// @param like a policy of the condition's shape.
+ConditionHistory read_history(StateReader& reader, const std::string& prefix,
+                              const LinearGaussianPolicy<>& like) {
   constexpr int most = std::numeric_limits<int>::max();
-  return {.failed_updates = reader.count_at(prefix + "failed_updates", 0, most)};
+  ConditionHistory history;
+  history.failed_updates = reader.count_at(prefix + "failed_updates", 0, most);
+  OptimizerState best{like};
+  read_optimizer(reader, prefix + "best/", best);
+  history.best.policy = std::move(best.policy);
+  history.best.cost = reader.scalar_at<double>(prefix + "best/cost");
+  history.best.iteration = reader.count_at(prefix + "best/iteration", -1, most);
+  require(!std::isnan(history.best.cost), "{}best/cost is nan", prefix);
+  return history;
 }
 
 constexpr const char* format_name = "pilqr.checkpoint";
@@ -81,7 +95,8 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
       OptimizerState saved = state_of(restored[m]);
       const std::string prefix = fmt::format("condition_{}/", settings.conditions[m]);
       read_optimizer(reader, prefix, saved);
-      progress.histories.push_back(read_history(reader, prefix + "history/"));
+      progress.histories.push_back(read_history(reader, prefix + "history/",
+                                                restored[m].policy()));
       restore_state(std::move(saved), restored[m]);
     }
   } catch (const InvalidArgument& error) {  // the optimizers' own laws, now about a file

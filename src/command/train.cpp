@@ -55,6 +55,8 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
     return pilqr::train(system, costs, optimizers, options, callbacks, executor, ranks,
                         progress.histories);
   });
+  // An iteration that ends the run is not saved, but what it tells of the policies is.
+  if (!result.ok() && ranks.first()) save_best(folder, settings, progress, optimizers, sync);
   return {.progress = progress,
           .failure = result.failure,
           .failed_updates = result.failed_updates,

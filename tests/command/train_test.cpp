@@ -45,7 +45,7 @@ TEST(Train, LeavesARunFolder) {
   std::set<std::string> names;
   for (const auto& [name, bytes] : command.contents(run)) names.insert(name);
   EXPECT_EQ(names, (std::set<std::string>{"config.toml", "metrics.jsonl", "policy.safetensors",
-                                          "checkpoint", "checkpoint/state.safetensors",
+                                          "best.safetensors", "checkpoint", "checkpoint/state.safetensors",
                                           "checkpoint/previous.safetensors"}));
 
   const auto lines = command.metrics(run);
@@ -260,6 +260,53 @@ TEST(Evaluate, Json) {
     EXPECT_EQ(condition["rollouts"], 3);
   }
   EXPECT_EQ(command.run({"evaluate", "r", "--rollouts", "3", "--json"}).out, outcome.out);
+}
+
+// The best policy is that of a run which ends with it, and its cost is in the metrics.
+TEST(Evaluate, Best) {
+  Command command;
+  const auto words = [](const std::string& iterations) {
+    return std::vector<std::string>{"--conditions", "0,2", "--iterations", iterations,
+                                    "--samples",    "2",   "--algorithm",  "pi2"};
+  };
+  ASSERT_EQ(command.run(short_training("r", words("8"))).status, 0);
+  const PolicyFile best = load_policy(command.path("r/best.safetensors"));
+  std::istringstream iterations(best.extra.at("best_iterations"));
+  std::istringstream costs(best.extra.at("best_costs"));
+  const auto lines = command.metrics("r");
+  for (const std::size_t m : {0U, 1U}) {
+    double least = std::numeric_limits<double>::infinity();
+    int expected = -1;
+    for (std::size_t n = 0; n < 8; ++n) {
+      const double cost = lines[2 * n + m]["cost_mean"];
+      if (cost < least) expected = static_cast<int>(n);
+      least = std::min(least, cost);
+    }
+    std::string iteration;
+    std::string cost;
+    std::getline(iterations, iteration, ',');
+    std::getline(costs, cost, ',');
+    EXPECT_EQ(iteration, std::to_string(expected));
+    EXPECT_EQ(std::stod(cost), least);
+    if (expected == 0) {
+      EXPECT_EQ(best.policies[m], find_task("point_mass").initial_policy(best.conditions[m]));
+    } else {
+      ASSERT_EQ(command.run(short_training("short" + iteration, words(iteration))).status, 0);
+      EXPECT_EQ(best.policies[m],
+                load_policy(command.path("short" + iteration + "/policy.safetensors")).policies[m]);
+      std::filesystem::remove_all(command.path("short" + iteration));
+    }
+  }
+  const Outcome outcome = command.run({"evaluate", "r", "--best", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto out = nlohmann::ordered_json::parse(outcome.out);
+  EXPECT_EQ(out["best"], true);
+  EXPECT_EQ(out["best_iterations"], best.extra.at("best_iterations"));
+  command.write("r/policy.safetensors", command.read("r/best.safetensors"));
+  EXPECT_EQ(nlohmann::ordered_json::parse(command.run({"evaluate", "r", "--json"}).out)["conditions"],
+            out["conditions"]);
+  std::filesystem::remove(command.path("r/best.safetensors"));
+  test::expect_refused(command.run({"evaluate", "r", "--best"}), {"r/best.safetensors"});
 }
 
 TEST(Evaluate, NoiseAndSeed) {

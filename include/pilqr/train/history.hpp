@@ -1,9 +1,11 @@
 #pragma once
 /// What a training knows of its conditions besides their optimisers, and when that ends it.
 
+#include <limits>
 #include <vector>
 
 #include "pilqr/core/check.hpp"
+#include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/train/message.hpp"
 
 namespace pilqr {
@@ -20,9 +22,22 @@ inline void require_valid(const StopOptions& o) {
   require(o.failed_updates >= 1, "stop: failed_updates is {}, expected >= 1", o.failed_updates);
 }
 
+/// The policy of one condition whose samples had the least mean cost: the rollouts of an iteration
+/// are an estimate of the policy that they were drawn from, exploration noise included, that takes
+/// no further trial. The last policy of a training has not been sampled and is not among those
+/// compared; the least of several means is a little better than what it is the mean of.
+struct BestPolicy {
+  LinearGaussianPolicy<> policy{};  ///< the first one, until there is a cost
+  double cost = std::numeric_limits<double>::infinity();  ///< mean over the good rollouts
+  int iteration = -1;                                     ///< whose rollouts they were
+
+  friend bool operator==(const BestPolicy&, const BestPolicy&) = default;
+};
+
 /// What is carried from one iteration to the next for one condition; for checkpoints.
 struct ConditionHistory {
   int failed_updates = 0;  ///< updates that have failed since the last good one
+  BestPolicy best{};
 
   friend bool operator==(const ConditionHistory&, const ConditionHistory&) = default;
 };
@@ -30,13 +45,27 @@ struct ConditionHistory {
 /// For ranks that compare theirs.
 inline void put(const ConditionHistory& history, MessageWriter& out) {
   out.put(history.failed_updates);
+  out.put(history.best.cost);
+  out.put(history.best.iteration);
 }
 
-/// That of conditions which have not been trained.
+/// Those of conditions which have not been trained.
 template <class Optimizer>
 [[nodiscard]] std::vector<ConditionHistory> new_histories(
     const std::vector<Optimizer>& optimizers) {
-  return std::vector<ConditionHistory>(optimizers.size());
+  std::vector<ConditionHistory> histories(optimizers.size());
+  for (std::size_t m = 0; m < optimizers.size(); ++m) {
+    histories[m].best.policy = to_dynamic(optimizers[m].policy());
+  }
+  return histories;
+}
+
+/// Remembers the policy that an iteration sampled if its cost, the mean of the samples, is less
+/// than that of all before.
+template <int Nx, int Nu>
+void keep_best(const LinearGaussianPolicy<Nx, Nu>& sampled, double cost, int iteration,
+               BestPolicy& best) {
+  if (cost < best.cost) best = {to_dynamic(sampled), cost, iteration};
 }
 
 }  // namespace pilqr

@@ -139,6 +139,11 @@ TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>
         if (callbacks.on_failed_rollout) callbacks.on_failed_rollout(failed);
       }
     }
+    for (std::size_t m = 0; m < optimizers.size(); ++m) {
+      if (!batches.failures[m].ok()) continue;
+      keep_best(optimizers[m].policy(), batches.rollouts[m].total_cost().mean(), iteration,
+                histories[m].best);
+    }
     result.last = update_conditions(batches, costs, optimizers, options, iteration, executor, team);
 
     for (std::size_t m = 0; m < optimizers.size(); ++m) {

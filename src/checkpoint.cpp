@@ -19,6 +19,8 @@ void write_history(const ConditionHistory& history, const std::string& prefix, S
   write_optimizer(history.best.policy, nullptr, prefix + "best/", out);
   out.tensors[prefix + "best/cost"] = scalar(history.best.cost);
   out.tensors[prefix + "best/iteration"] = scalar(history.best.iteration);
+  out.tensors[prefix + "first_L"] = to_tensor(history.first_L);
+  out.tensors[prefix + "spent"] = scalar(history.spent);
 }
 
 /// @param like a policy of the condition's shape.
@@ -33,6 +35,11 @@ ConditionHistory read_history(StateReader& reader, const std::string& prefix,
   history.best.cost = reader.scalar_at<double>(prefix + "best/cost");
   history.best.iteration = reader.count_at(prefix + "best/iteration", -1, most);
   require(!std::isnan(history.best.cost), "{}best/cost is nan", prefix);
+  LinearGaussianPolicy<> first = like;
+  first.L = reader.at(prefix + "first_L").sequence<Dynamic, Dynamic>(prefix + "first_L");
+  require_valid(first, (prefix + "first_L").c_str());
+  history.first_L = std::move(first.L);
+  history.spent = reader.count_at(prefix + "spent", 0, most);
   return history;
 }
 
@@ -95,8 +102,7 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
       OptimizerState saved = state_of(restored[m]);
       const std::string prefix = fmt::format("condition_{}/", settings.conditions[m]);
       read_optimizer(reader, prefix, saved);
-      progress.histories.push_back(read_history(reader, prefix + "history/",
-                                                restored[m].policy()));
+      progress.histories.push_back(read_history(reader, prefix + "history/", restored[m].policy()));
       restore_state(std::move(saved), restored[m]);
     }
   } catch (const InvalidArgument& error) {  // the optimizers' own laws, now about a file

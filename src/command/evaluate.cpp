@@ -62,14 +62,14 @@ std::string as_json(const PolicyFile& policy, const EvaluationOptions& options,
   }
   const std::optional<std::string> best_iterations = best_of(policy);
   nlohmann::ordered_json out = {{"task", policy.task},
-                                      {"algorithm", policy.algorithm},
-                                      {"seed", policy.seed},
-                                      {"samples_total", policy.samples_total},
-                                      {"iterations", policy.iteration},
-                                      {"evaluation_seed", options.seed},
-                                      {"noise", options.noise},
-                                      {"best", best_iterations.has_value()},
-                                      {"conditions", conditions}};
+                                {"algorithm", policy.algorithm},
+                                {"seed", policy.seed},
+                                {"samples_total", policy.samples_total},
+                                {"iterations", policy.iteration},
+                                {"evaluation_seed", options.seed},
+                                {"noise", options.noise},
+                                {"best", best_iterations.has_value()},
+                                {"conditions", conditions}};
   if (best_iterations) out["best_iterations"] = *best_iterations;
   return out.dump(2) + '\n';
 }
@@ -81,9 +81,9 @@ std::string as_table(const Task& task, const PolicyFile& policy, const Evaluatio
       "{}, {}, seed {}, {}after {} iterations and {} rollouts; {} rollouts {} exploration noise\n"
       "distance: {}\n{:>9} {:>11} ± {:<10} {:>9} {:>8}\n",
       policy.task, policy.algorithm, policy.seed,
-      best ? fmt::format("best policies (of iterations {}) ", *best) : "", policy.iteration, policy.samples_total,
-      options.rollouts, options.noise ? "with" : "without", task.distance_text, "condition",
-      "cost mean", "std", "distance", "success");
+      best ? fmt::format("best policies (of iterations {}) ", *best) : "", policy.iteration,
+      policy.samples_total, options.rollouts, options.noise ? "with" : "without",
+      task.distance_text, "condition", "cost mean", "std", "distance", "success");
   for (const Evaluation& e : evaluations) {
     out += fmt::format("{:>9} {:>11} ± {:<10} {:>9} {:>8}\n", e.condition,
                        short_number(e.cost_mean), short_number(e.cost_std),

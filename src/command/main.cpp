@@ -165,7 +165,8 @@ struct CommandLine {
     evaluating->add_option("--seed", evaluation_seed, "Of the evaluation [the run's]")
         ->type_name("S");
     evaluating->add_flag("--noise", noise, "With exploration noise");
-    evaluating->add_flag("--best", best, "The policies whose samples cost least, not the last ones");
+    evaluating->add_flag("--best", best,
+                         "The policies whose samples cost least, not the last ones");
     evaluating->add_flag("--json", evaluate_json, "As JSON");
   }
 

@@ -190,9 +190,8 @@ TrainedRun load_trained(const RunFolder& folder, bool best) {
   const Task& task = find_task(s.task);
   const LinearGaussianPolicy<>& policy = file.policies.front();
   require_file(policy.nx() == task.nx && policy.nu() == task.nu && policy.steps() == task.steps,
-               path,
-               "the policy has nx = {}, nu = {}, {} steps, the task {} has {}, {}, {}", policy.nx(),
-               policy.nu(), policy.steps(), task.name, task.nx, task.nu, task.steps);
+               path, "the policy has nx = {}, nu = {}, {} steps, the task {} has {}, {}, {}",
+               policy.nx(), policy.nu(), policy.steps(), task.name, task.nx, task.nu, task.steps);
   return trained;
 }
 

@@ -49,6 +49,7 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
                              .noise = settings.noise,
                              .faults = settings.faults,
                              .stop = settings.stop,
+                             .exploration = settings.exploration,
                              .first_iteration = progress.iterations,
                              .conditions = settings.conditions};
   const TrainResult result = with_executor(threads, [&](auto& executor) {
@@ -57,10 +58,12 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
   });
   // An iteration that ends the run is not saved, but what it tells of the policies is.
   if (!result.ok() && ranks.first()) save_best(folder, settings, progress, optimizers, sync);
-  return {.progress = progress,
-          .failure = result.failure,
-          .failed_updates = result.failed_updates,
-          .interrupted = result.stopped && progress.iterations < settings.iterations};
+  return {
+      .progress = progress,
+      .failure = result.failure,
+      .failed_updates = result.failed_updates,
+      .spent = result.spent,
+      .interrupted = result.stopped && !result.spent && progress.iterations < settings.iterations};
 }
 
 namespace {
@@ -70,6 +73,7 @@ struct Job {
   RunFolder folder{};
   SavedRun saved{};
   bool finished = false;  ///< there is nothing to do
+  bool spent = false;     ///< because its exploration is
 };
 
 Job begin(const TrainArguments& arguments) {
@@ -89,7 +93,9 @@ Job resume(const TrainArguments& arguments) {
   int& iterations = job.saved.run.settings.iterations;
   if (arguments.iterations) iterations = *arguments.iterations;
   require_valid(job.saved.run.settings, find_task(job.saved.run.settings.task));
-  job.finished = job.saved.progress.iterations >= iterations;
+  const Progress& progress = job.saved.progress;
+  job.spent = is_spent(progress.histories, job.saved.run.settings.exploration);
+  job.finished = job.spent || progress.iterations >= iterations;
   return job;
 }
 
@@ -199,9 +205,11 @@ void tell(const RunOutcome& outcome, const std::vector<MetricsRow>& last, const 
     cost += row.record.report.cost_mean / static_cast<double>(last.size());
     success += row.success_rate / static_cast<double>(last.size());
   }
-  print(fmt::format("Done: {} iterations, {} rollouts, cost {}, success {}; run folder {}\n",
-                    outcome.progress.iterations, outcome.progress.samples_total, short_number(cost),
-                    percent(success), where));
+  print(fmt::format(
+      "Done: {} iterations{}, {} rollouts, cost {}, success {}; run folder {}\n",
+      outcome.progress.iterations,
+      outcome.spent ? fmt::format(" of {}, exploration is spent", settings.iterations) : "",
+      outcome.progress.samples_total, short_number(cost), percent(success), where));
 }
 
 /// Trains with a table; the exit status.
@@ -248,8 +256,9 @@ int train_command(const TrainArguments& arguments, Ranks& ranks) {
   if (!job) return exit_bad_input;
   if (job->finished) {
     if (ranks.first()) {
-      print(fmt::format("{} is finished: {} iterations, more with --iterations\n",
-                        job->folder.path.string(), job->saved.progress.iterations));
+      print(fmt::format("{} is finished: {} iterations, {}\n", job->folder.path.string(),
+                        job->saved.progress.iterations,
+                        job->spent ? "its exploration is spent" : "more with --iterations"));
     }
     return exit_done;
   }

@@ -26,6 +26,10 @@ const std::vector<std::string> metrics_keys = {"iteration",
                                                "kl_mean",
                                                "temperature_mean",
                                                "effective_samples_min",
+                                               "noise_std_min",
+                                               "noise_ratio_min",
+                                               "noise_ratio_max",
+                                               "floored_steps",
                                                "success_rate",
                                                "distance_mean",
                                                "seconds_rollout",
@@ -44,9 +48,10 @@ TEST(Train, LeavesARunFolder) {
   const std::string run = "runs/reacher-pilqr-seed0";
   std::set<std::string> names;
   for (const auto& [name, bytes] : command.contents(run)) names.insert(name);
-  EXPECT_EQ(names, (std::set<std::string>{"config.toml", "metrics.jsonl", "policy.safetensors",
-                                          "best.safetensors", "checkpoint", "checkpoint/state.safetensors",
-                                          "checkpoint/previous.safetensors"}));
+  EXPECT_EQ(names,
+            (std::set<std::string>{"config.toml", "metrics.jsonl", "policy.safetensors",
+                                   "best.safetensors", "checkpoint", "checkpoint/state.safetensors",
+                                   "checkpoint/previous.safetensors"}));
 
   const auto lines = command.metrics(run);
   ASSERT_EQ(lines.size(), 6U);
@@ -303,8 +308,9 @@ TEST(Evaluate, Best) {
   EXPECT_EQ(out["best"], true);
   EXPECT_EQ(out["best_iterations"], best.extra.at("best_iterations"));
   command.write("r/policy.safetensors", command.read("r/best.safetensors"));
-  EXPECT_EQ(nlohmann::ordered_json::parse(command.run({"evaluate", "r", "--json"}).out)["conditions"],
-            out["conditions"]);
+  EXPECT_EQ(
+      nlohmann::ordered_json::parse(command.run({"evaluate", "r", "--json"}).out)["conditions"],
+      out["conditions"]);
   std::filesystem::remove(command.path("r/best.safetensors"));
   test::expect_refused(command.run({"evaluate", "r", "--best"}), {"r/best.safetensors"});
 }

@@ -1,11 +1,13 @@
 #pragma once
 /// What a training knows of its conditions besides their optimisers, and when that ends it.
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
 #include "pilqr/core/check.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
+#include "pilqr/train/exploration.hpp"
 #include "pilqr/train/message.hpp"
 
 namespace pilqr {
@@ -27,7 +29,7 @@ inline void require_valid(const StopOptions& o) {
 /// no further trial. The last policy of a training has not been sampled and is not among those
 /// compared; the least of several means is a little better than what it is the mean of.
 struct BestPolicy {
-  LinearGaussianPolicy<> policy{};  ///< the first one, until there is a cost
+  LinearGaussianPolicy<> policy{};                        ///< the first one, until there is a cost
   double cost = std::numeric_limits<double>::infinity();  ///< mean over the good rollouts
   int iteration = -1;                                     ///< whose rollouts they were
 
@@ -38,6 +40,8 @@ struct BestPolicy {
 struct ConditionHistory {
   int failed_updates = 0;  ///< updates that have failed since the last good one
   BestPolicy best{};
+  Sequence<Dynamic, Dynamic> first_L{};  ///< of the first policy
+  int spent = 0;                         ///< iterations in a row with its exploration spent
 
   friend bool operator==(const ConditionHistory&, const ConditionHistory&) = default;
 };
@@ -47,6 +51,7 @@ inline void put(const ConditionHistory& history, MessageWriter& out) {
   out.put(history.failed_updates);
   out.put(history.best.cost);
   out.put(history.best.iteration);
+  out.put(history.spent);
 }
 
 /// Those of conditions which have not been trained.
@@ -56,6 +61,7 @@ template <class Optimizer>
   std::vector<ConditionHistory> histories(optimizers.size());
   for (std::size_t m = 0; m < optimizers.size(); ++m) {
     histories[m].best.policy = to_dynamic(optimizers[m].policy());
+    histories[m].first_L = histories[m].best.policy.L;
   }
   return histories;
 }
@@ -66,6 +72,15 @@ template <int Nx, int Nu>
 void keep_best(const LinearGaussianPolicy<Nx, Nu>& sampled, double cost, int iteration,
                BestPolicy& best) {
   if (cost < best.cost) best = {to_dynamic(sampled), cost, iteration};
+}
+
+/// Whether all conditions have been spent for long enough to end the training.
+[[nodiscard]] inline bool is_spent(const std::vector<ConditionHistory>& histories,
+                                   const ExplorationOptions& options) {
+  return !histories.empty() &&
+         std::all_of(histories.begin(), histories.end(), [&](const ConditionHistory& history) {
+           return history.spent >= options.spent_iterations;
+         });
 }
 
 }  // namespace pilqr

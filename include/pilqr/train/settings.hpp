@@ -32,6 +32,7 @@ struct Settings {
   NoiseOptions noise{};
   FaultOptions faults{};
   StopOptions stop{};
+  ExplorationOptions exploration{};
   ModelOptions model{};
   ReplayOptions replay{};
   KlStepOptions kl_step{};

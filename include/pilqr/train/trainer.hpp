@@ -19,6 +19,7 @@ namespace pilqr {
 struct TrainResult {
   int iterations = 0;    ///< finished for all conditions, in this call
   bool stopped = false;  ///< by the callback, of any rank
+  bool spent = false;    ///< its exploration, see ExplorationOptions: it ends early
   bool serial = false;   ///< rollouts were not spread, because the system is_serial()
   /// The last update of every condition, in the order of the optimisers; empty before the first
   /// iteration.
@@ -80,16 +81,44 @@ bool all_agree(bool mine, R& team) {
   return all;
 }
 
+/// One update and the floor under its exploration.
+template <class Optimizer, int Nx, int Nu, Cost C>
+UpdateReport update_above_floor(Optimizer& optimizer, const Rollouts<Nx, Nu>& rollouts,
+                                const C& cost, const RandomStream& stream,
+                                const ExplorationOptions& options,
+                                const ConditionHistory& history) {
+  UpdateReport report = optimizer.update(rollouts, cost, stream);
+  if (report.ok() && options.floor > 0.0) {
+    auto L = convert<Dynamic, Dynamic>(optimizer.policy().L);
+    report.floored_steps = raise_exploration(history.first_L, options.floor, L);
+    if (report.floored_steps > 0) {
+      LinearGaussianPolicy<Nx, Nu> policy = optimizer.policy();
+      policy.L = convert<Nu, Nu>(L);
+      optimizer.set_policy(std::move(policy));
+    }
+  }
+  const Exploration left = describe_exploration(optimizer.policy().L, history.first_L);
+  report.noise_std_min = left.std_min;
+  report.noise_ratio_min = left.ratio_min;
+  report.noise_ratio_max = left.ratio_max;
+  return report;
+}
+
 /// Counts an update of condition m and, if that ends the training, says so in the result.
 /// @param sampled whether there were enough good rollouts.
 /// @param last whether there is no further iteration.
 inline void count_update(const IterationRecord& record, bool sampled, bool last,
-                         const StopOptions& stop, ConditionHistory& history, TrainResult& result) {
+                         const TrainOptions& options, ConditionHistory& history,
+                         TrainResult& result) {
   const Failure& failure = record.report.failure;
-  if (sampled) history.failed_updates = failure.ok() ? 0 : history.failed_updates + 1;
+  if (sampled) {
+    const Exploration left{.ratio_max = record.report.noise_ratio_max};
+    history.spent = is_spent(left, options.exploration) ? history.spent + 1 : 0;
+    history.failed_updates = failure.ok() ? 0 : history.failed_updates + 1;
+  }
   if (failure.ok() || !result.ok()) return;
   const bool learnt_nothing = last && history.failed_updates == record.iteration + 1;
-  if (sampled && history.failed_updates < stop.failed_updates && !learnt_nothing) return;
+  if (sampled && history.failed_updates < options.stop.failed_updates && !learnt_nothing) return;
   result.failure = failure;
   result.failed_updates = sampled ? history.failed_updates : 0;
 }
@@ -113,7 +142,8 @@ inline void count_update(const IterationRecord& record, bool sampled, bool last,
 /// iteration, when a condition has too few good rollouts, or StopOptions::failed_updates
 /// in a row, or when the iterations are over and all of its updates since iteration 0 have failed:
 /// the other conditions are sampled, updated and reported all the same, and keep what they learned;
-/// the result has the first such failure in the order of the conditions. Throws InvalidArgument for
+/// the result has the first such failure in the order of the conditions. It ends without one when
+/// the exploration of all conditions is spent (ExplorationOptions). Throws InvalidArgument for
 /// counts that do not fit and, on all ranks, if what is compared differs. What else one rank
 /// throws, a callback's exception for example, the other ranks do not hear of: it is for the team
 /// to end them.
@@ -130,6 +160,8 @@ TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>
   detail::require_same_work(options, optimizers, team, static_cast<bool>(callbacks.reject),
                             histories);
   TrainResult result{.serial = is_serial(system)};
+  result.spent = is_spent(histories, options.exploration);
+  if (result.spent) return result;
   for (int n = 0; n < options.iterations; ++n) {
     const int iteration = options.first_iteration + n;
     const auto batches = sample_conditions<Nx, Nu>(system, costs, optimizers, options, iteration,
@@ -144,21 +176,28 @@ TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>
       keep_best(optimizers[m].policy(), batches.rollouts[m].total_cost().mean(), iteration,
                 histories[m].best);
     }
-    result.last = update_conditions(batches, costs, optimizers, options, iteration, executor, team);
+    const auto update = [&](std::size_t m, const C& cost, const RandomStream& stream) {
+      return detail::update_above_floor(optimizers[m], batches.rollouts[m], cost, stream,
+                                        options.exploration, histories[m]);
+    };
+    result.last =
+        update_conditions(batches, costs, optimizers, update, options, iteration, executor, team);
 
     for (std::size_t m = 0; m < optimizers.size(); ++m) {
       const IterationRecord& record = result.last[m];
       if (callbacks.on_update) callbacks.on_update(record, batches.rollouts[m]);
-      detail::count_update(record, batches.failures[m].ok(), n + 1 == options.iterations,
-                           options.stop, histories[m], result);
+      detail::count_update(record, batches.failures[m].ok(), n + 1 == options.iterations, options,
+                           histories[m], result);
     }
     if (!result.ok()) return result;
     ++result.iterations;
+    result.spent = is_spent(histories, options.exploration);
     const bool go_on = !callbacks.on_iteration || callbacks.on_iteration(iteration);
     if (!detail::all_agree(go_on, team)) {
       result.stopped = true;
       return result;
     }
+    if (result.spent) return result;
   }
   return result;
 }

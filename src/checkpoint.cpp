@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -12,8 +14,37 @@
 namespace pilqr {
 namespace {
 
+void write_history(const ConditionHistory& history, const std::string& prefix, SafeTensors& out) {
+  out.tensors[prefix + "failed_updates"] = scalar(history.failed_updates);
+  write_optimizer(history.best.policy, nullptr, prefix + "best/", out);
+  out.tensors[prefix + "best/cost"] = scalar(history.best.cost);
+  out.tensors[prefix + "best/iteration"] = scalar(history.best.iteration);
+  out.tensors[prefix + "first_L"] = to_tensor(history.first_L);
+  out.tensors[prefix + "spent"] = scalar(history.spent);
+}
+
+/// @param like a policy of the condition's shape.
+ConditionHistory read_history(StateReader& reader, const std::string& prefix,
+                              const LinearGaussianPolicy<>& like) {
+  constexpr int most = std::numeric_limits<int>::max();
+  ConditionHistory history;
+  history.failed_updates = reader.count_at(prefix + "failed_updates", 0, most);
+  OptimizerState best{like};
+  read_optimizer(reader, prefix + "best/", best);
+  history.best.policy = std::move(best.policy);
+  history.best.cost = reader.scalar_at<double>(prefix + "best/cost");
+  history.best.iteration = reader.count_at(prefix + "best/iteration", -1, most);
+  require(!std::isnan(history.best.cost), "{}best/cost is nan", prefix);
+  LinearGaussianPolicy<> first = like;
+  first.L = reader.at(prefix + "first_L").sequence<Dynamic, Dynamic>(prefix + "first_L");
+  require_valid(first, (prefix + "first_L").c_str());
+  history.first_L = std::move(first.L);
+  history.spent = reader.count_at(prefix + "spent", 0, most);
+  return history;
+}
+
 constexpr const char* format_name = "pilqr.checkpoint";
-constexpr const char* format_version = "3";
+constexpr const char* format_version = "4";
 
 std::map<std::string, std::string> describe(const Settings& settings) {
   return {{"format", format_name},
@@ -35,9 +66,14 @@ SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& 
   out.metadata["iterations"] = fmt::format("{}", progress.iterations);
   out.metadata["samples_total"] = fmt::format("{}", progress.samples_total);
   out.metadata["steps_total"] = fmt::format("{}", progress.steps_total);
+  const std::vector<ConditionHistory> histories =
+      progress.histories.empty() ? new_histories(optimizers) : progress.histories;
+  require(histories.size() == optimizers.size(), "{} histories for {} optimizers", histories.size(),
+          optimizers.size());
   for (std::size_t m = 0; m < optimizers.size(); ++m) {
     const std::string prefix = fmt::format("condition_{}/", settings.conditions[m]);
     write_optimizer(optimizers[m].policy(), optimizers[m].state(), prefix, out);
+    write_history(histories[m], prefix + "history/", out);
   }
   return out;
 }
@@ -64,7 +100,9 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
   try {
     for (std::size_t m = 0; m < restored.size(); ++m) {
       OptimizerState saved = state_of(restored[m]);
-      read_optimizer(reader, fmt::format("condition_{}/", settings.conditions[m]), saved);
+      const std::string prefix = fmt::format("condition_{}/", settings.conditions[m]);
+      read_optimizer(reader, prefix, saved);
+      progress.histories.push_back(read_history(reader, prefix + "history/", restored[m].policy()));
       restore_state(std::move(saved), restored[m]);
     }
   } catch (const InvalidArgument& error) {  // the optimizers' own laws, now about a file

@@ -7,13 +7,6 @@
 namespace pilqr {
 namespace {
 
-Tensor scalar(double value) {
-  return {{}, std::vector<double>{value}};
-}
-Tensor scalar(int value) {
-  return {{}, std::vector<std::int64_t>{value}};
-}
-
 /// Adds tensors whose names begin with `prefix`.
 void write_gmm(const GmmPrior& gmm, const std::string& prefix, SafeTensors& out) {
   out.tensors[prefix + "batches"] = scalar(static_cast<int>(gmm.history().size()));

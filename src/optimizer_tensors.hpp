@@ -6,11 +6,20 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "pilqr/io/tensors.hpp"
 #include "pilqr/train/optimizer_state.hpp"
 
 namespace pilqr {
+
+/// A number as a tensor.
+inline Tensor scalar(double value) {
+  return {{}, std::vector<double>{value}};
+}
+inline Tensor scalar(int value) {
+  return {{}, std::vector<std::int64_t>{value}};
+}
 
 /// A TensorReader that remembers what was asked for.
 class StateReader {

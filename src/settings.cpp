@@ -132,6 +132,8 @@ void require_valid(const Settings& s, const Task& task) {
   }
   require_valid(s.noise);
   require_valid(s.faults);
+  require_valid(s.stop);
+  require_valid(s.exploration);
   require_valid(s.model);
   require_valid(s.replay);
   require_valid(s.kl_step);

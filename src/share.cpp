@@ -16,6 +16,10 @@ void for_each_number(Report& report, Visit&& visit) {
   visit(report.temperature_mean);
   visit(report.effective_samples_min);
   visit(report.replay_diverged_step);
+  visit(report.noise_std_min);
+  visit(report.noise_ratio_min);
+  visit(report.noise_ratio_max);
+  visit(report.floored_steps);
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ Json curve(const ComparedAlgorithm& algorithm, int condition) {
       for (const MetricsRow& row : run.rows) {
         const IterationRecord& record = row.record;
         if (record.iteration != iteration || record.condition != condition) continue;
-        if (!record.report.ok()) continue;
+        if (std::isnan(record.report.cost_mean)) continue;
         samples_total = row.samples_total;
         cost.push_back(record.report.cost_mean);
         distance.push_back(row.distance_mean);

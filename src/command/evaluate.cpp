@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "console.hpp"
@@ -41,6 +42,13 @@ Evaluation evaluate_policy(const Task& task, const Settings& settings,
 
 namespace {
 
+/// After how many iterations the policies of a file of best ones were those of their conditions.
+std::optional<std::string> best_of(const PolicyFile& policy) {
+  const auto entry = policy.extra.find("best_iterations");
+  if (entry == policy.extra.end()) return {};
+  return entry->second;
+}
+
 std::string as_json(const PolicyFile& policy, const EvaluationOptions& options,
                     const std::vector<Evaluation>& evaluations) {
   nlohmann::ordered_json conditions = nlohmann::ordered_json::array();
@@ -52,25 +60,30 @@ std::string as_json(const PolicyFile& policy, const EvaluationOptions& options,
                           {"success_rate", e.success_rate},
                           {"rollouts", e.rollouts}});
   }
-  const nlohmann::ordered_json out = {{"task", policy.task},
-                                      {"algorithm", policy.algorithm},
-                                      {"seed", policy.seed},
-                                      {"samples_total", policy.samples_total},
-                                      {"iterations", policy.iteration},
-                                      {"evaluation_seed", options.seed},
-                                      {"noise", options.noise},
-                                      {"conditions", conditions}};
+  const std::optional<std::string> best_iterations = best_of(policy);
+  nlohmann::ordered_json out = {{"task", policy.task},
+                                {"algorithm", policy.algorithm},
+                                {"seed", policy.seed},
+                                {"samples_total", policy.samples_total},
+                                {"iterations", policy.iteration},
+                                {"evaluation_seed", options.seed},
+                                {"noise", options.noise},
+                                {"best", best_iterations.has_value()},
+                                {"conditions", conditions}};
+  if (best_iterations) out["best_iterations"] = *best_iterations;
   return out.dump(2) + '\n';
 }
 
 std::string as_table(const Task& task, const PolicyFile& policy, const EvaluationOptions& options,
                      const std::vector<Evaluation>& evaluations) {
+  const std::optional<std::string> best = best_of(policy);
   std::string out = fmt::format(
-      "{}, {}, seed {}, after {} iterations and {} rollouts; {} rollouts {} exploration noise\n"
+      "{}, {}, seed {}, {}after {} iterations and {} rollouts; {} rollouts {} exploration noise\n"
       "distance: {}\n{:>9} {:>11} ± {:<10} {:>9} {:>8}\n",
-      policy.task, policy.algorithm, policy.seed, policy.iteration, policy.samples_total,
-      options.rollouts, options.noise ? "with" : "without", task.distance_text, "condition",
-      "cost mean", "std", "distance", "success");
+      policy.task, policy.algorithm, policy.seed,
+      best ? fmt::format("best policies (of iterations {}) ", *best) : "", policy.iteration,
+      policy.samples_total, options.rollouts, options.noise ? "with" : "without",
+      task.distance_text, "condition", "cost mean", "std", "distance", "success");
   for (const Evaluation& e : evaluations) {
     out += fmt::format("{:>9} {:>11} ± {:<10} {:>9} {:>8}\n", e.condition,
                        short_number(e.cost_mean), short_number(e.cost_std),
@@ -85,7 +98,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
   constexpr int most = 1'000'000;
   require(arguments.rollouts >= 1 && arguments.rollouts <= most, "--rollouts {}: expected 1 to {}",
           arguments.rollouts, most);
-  const TrainedRun trained = load_trained({arguments.folder});
+  const TrainedRun trained = load_trained({arguments.folder}, arguments.best);
   const Settings& settings = trained.run.settings;
   const Task& task = find_task(settings.task);
   const EvaluationOptions options{.rollouts = arguments.rollouts,

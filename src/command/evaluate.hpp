@@ -37,6 +37,7 @@ struct EvaluateArguments {
   int rollouts = 20;
   std::optional<std::uint64_t> seed{};  ///< the run's, if not given
   bool noise = false;
+  bool best = false;  ///< the best policies instead of the last ones, see BestPolicy
   bool json = false;
 };
 

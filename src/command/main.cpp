@@ -117,6 +117,7 @@ struct CommandLine {
   std::string folder;
   std::optional<std::string> rollouts, evaluation_seed;
   bool noise = false;
+  bool best = false;
   bool evaluate_json = false;
 
   CommandLine() {
@@ -145,8 +146,8 @@ struct CommandLine {
         "Settings: the task's defaults, the preset (--set preset=paper), --config, --set and "
         "flags,\n"
         "later ones win; one that the algorithm does not use is refused. The run folder gets\n"
-        "config.toml with all of them, metrics.jsonl, policy.safetensors and checkpoint/, saved\n"
-        "after every iteration.");
+        "config.toml with all of them, metrics.jsonl, policy.safetensors, best.safetensors and\n"
+        "checkpoint/, saved after every iteration.");
 
     auto* comparing = app.add_subcommand("compare", "Train several algorithms over several seeds");
     compare.add(*comparing, "one per core", "runs/compare-TASK");
@@ -164,6 +165,8 @@ struct CommandLine {
     evaluating->add_option("--seed", evaluation_seed, "Of the evaluation [the run's]")
         ->type_name("S");
     evaluating->add_flag("--noise", noise, "With exploration noise");
+    evaluating->add_flag("--best", best,
+                         "The policies whose samples cost least, not the last ones");
     evaluating->add_flag("--json", evaluate_json, "As JSON");
   }
 
@@ -180,6 +183,7 @@ struct CommandLine {
          .rollouts = number("--rollouts", rollouts).value_or(EvaluateArguments{}.rollouts),
          .seed = seed_number(evaluation_seed),
          .noise = noise,
+         .best = best,
          .json = evaluate_json});
   }
 

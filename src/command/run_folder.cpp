@@ -59,9 +59,28 @@ RunSettings load_settings(const RunFolder& folder) {
 
 }  // namespace
 
+void save_best(const RunFolder& folder, const Settings& settings, const Progress& progress,
+               const std::vector<AnyOptimizer>& optimizers, Sync sync) {
+  PolicyFile file = policy_file(settings, progress, optimizers);
+  const std::vector<ConditionHistory> histories =
+      progress.histories.empty() ? new_histories(optimizers) : progress.histories;
+  std::vector<int> iterations;
+  std::vector<double> costs;
+  for (std::size_t m = 0; m < histories.size(); ++m) {
+    const BestPolicy& best = histories[m].best;
+    file.policies[m] = best.policy;
+    iterations.push_back(std::max(0, best.iteration));
+    costs.push_back(best.cost);
+  }
+  file.extra = {{"best_iterations", fmt::format("{}", fmt::join(iterations, ","))},
+                {"best_costs", fmt::format("{}", fmt::join(costs, ","))}};
+  save_policy(folder.best(), file, sync);
+}
+
 void save_run(const RunFolder& folder, const Settings& settings, const Progress& progress,
               const std::vector<AnyOptimizer>& optimizers, Sync sync) {
   save_policy(folder.policy(), policy_file(settings, progress, optimizers), sync);
+  save_best(folder, settings, progress, optimizers, sync);
   save_checkpoint(folder.checkpoint(), settings, progress, optimizers, sync);
 }
 
@@ -104,7 +123,7 @@ void save_failed_rollout(const RunFolder& folder, const Settings& settings,
 
 void sync_run(const RunFolder& folder) {
   for (const fs::path& file :
-       {folder.config(), folder.metrics(), folder.policy(), folder.checkpoint()}) {
+       {folder.config(), folder.metrics(), folder.policy(), folder.best(), folder.checkpoint()}) {
     sync_file(file);
   }
 }
@@ -122,7 +141,7 @@ RunFolder create_run(const fs::path& path, const RunSettings& run,
     save_run(folder, run.settings, {}, optimizers, sync);
   } catch (const FileError&) {
     for (const fs::path& made :
-         {folder.config(), folder.metrics(), folder.policy(), folder.checkpoint(),
+         {folder.config(), folder.metrics(), folder.policy(), folder.best(), folder.checkpoint(),
           previous_checkpoint(folder.checkpoint()), folder.checkpoint().parent_path(), path}) {
       fs::remove(made, error);
     }
@@ -151,14 +170,16 @@ void rewind_run(const RunFolder& folder, const SavedRun& saved) {
   write_atomically(folder.metrics(), finished_lines(folder.metrics(), saved.progress.iterations,
                                                     saved.run.settings.conditions));
   save_policy(folder.policy(), policy_file(saved.run.settings, saved.progress, saved.optimizers));
+  save_best(folder, saved.run.settings, saved.progress, saved.optimizers, Sync::now);
 }
 
-TrainedRun load_trained(const RunFolder& folder) {
-  TrainedRun trained{.run = load_settings(folder), .policy = load_policy(folder.policy())};
+TrainedRun load_trained(const RunFolder& folder, bool best) {
+  const fs::path path = best ? folder.best() : folder.policy();
+  TrainedRun trained{.run = load_settings(folder), .policy = load_policy(path)};
   const Settings& s = trained.run.settings;
   const PolicyFile& file = trained.policy;
   const auto same = [&](const auto& found, const auto& expected, const char* what) {
-    require_file(found == expected, folder.policy(), "{} is {}, {} has {}", what, found,
+    require_file(found == expected, path, "{} is {}, {} has {}", what, found,
                  folder.config().string(), expected);
   };
   same(file.task, s.task, "task");
@@ -169,9 +190,8 @@ TrainedRun load_trained(const RunFolder& folder) {
   const Task& task = find_task(s.task);
   const LinearGaussianPolicy<>& policy = file.policies.front();
   require_file(policy.nx() == task.nx && policy.nu() == task.nu && policy.steps() == task.steps,
-               folder.policy(),
-               "the policy has nx = {}, nu = {}, {} steps, the task {} has {}, {}, {}", policy.nx(),
-               policy.nu(), policy.steps(), task.name, task.nx, task.nu, task.steps);
+               path, "the policy has nx = {}, nu = {}, {} steps, the task {} has {}, {}, {}",
+               policy.nx(), policy.nu(), policy.steps(), task.name, task.nx, task.nu, task.steps);
   return trained;
 }
 

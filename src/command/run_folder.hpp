@@ -17,6 +17,7 @@ struct RunFolder {
   [[nodiscard]] std::filesystem::path config() const { return path / "config.toml"; }
   [[nodiscard]] std::filesystem::path metrics() const { return path / "metrics.jsonl"; }
   [[nodiscard]] std::filesystem::path policy() const { return path / "policy.safetensors"; }
+  [[nodiscard]] std::filesystem::path best() const { return path / "best.safetensors"; }
   [[nodiscard]] std::filesystem::path quarantine() const { return path / "quarantine"; }
   [[nodiscard]] std::filesystem::path checkpoint() const {
     return path / "checkpoint" / "state.safetensors";
@@ -50,8 +51,15 @@ SavedRun load_run(const RunFolder& folder);
 /// Makes the folder what it was when its checkpoint was written, for the settings of `saved`.
 void rewind_run(const RunFolder& folder, const SavedRun& saved);
 
-/// Writes the policies and then the checkpoint, each atomically, and keeps the checkpoint before.
-/// The checkpoint is what counts.
+/// Writes the best policies so far (BestPolicy) as a policy file, atomically. Its extra metadata
+/// are "best_iterations" and "best_costs", per condition, with commas: the iterations after which
+/// they were the policies, and the mean costs of their samples. Throws FileError.
+/// @param optimizers have the best policies of a run that has not begun: the first ones.
+void save_best(const RunFolder& folder, const Settings& settings, const Progress& progress,
+               const std::vector<AnyOptimizer>& optimizers, Sync sync);
+
+/// Writes the policies, the best ones and then the checkpoint, each atomically, and keeps the
+/// checkpoint before. The checkpoint is what counts.
 void save_run(const RunFolder& folder, const Settings& settings, const Progress& progress,
               const std::vector<AnyOptimizer>& optimizers, Sync sync);
 
@@ -64,12 +72,12 @@ void save_failed_rollout(const RunFolder& folder, const Settings& settings,
 /// Returns when everything of a run is on the disk. Throws FileError.
 void sync_run(const RunFolder& folder);
 
-/// The settings and policies of a run, checked against each other and against the task. Throws
+/// The settings and policies of a run, the last or the best ones, checked against each other and against the task. Throws
 /// FileError or InvalidArgument.
 struct TrainedRun {
   RunSettings run;
   PolicyFile policy;
 };
-TrainedRun load_trained(const RunFolder& folder);
+TrainedRun load_trained(const RunFolder& folder, bool best = false);
 
 }  // namespace pilqr::command

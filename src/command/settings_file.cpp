@@ -35,6 +35,10 @@ void for_each_setting(Run& run, Visit&& visit) {
   visit("faults.retries", s.faults.retries);
   visit("faults.least_share", s.faults.least_share);
   visit("faults.time_limit", s.faults.time_limit);
+  visit("stop.failed_updates", s.stop.failed_updates);
+  visit("exploration.floor", s.exploration.floor);
+  visit("exploration.spent_ratio", s.exploration.spent_ratio);
+  visit("exploration.spent_iterations", s.exploration.spent_iterations);
   visit("fit.ridge", s.model.fit.ridge);
   visit("fit.prior", run.prior);
   visit("neighbours.points_per_input", run.neighbours.points_per_input);

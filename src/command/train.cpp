@@ -48,14 +48,22 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
                              .seed = settings.seed,
                              .noise = settings.noise,
                              .faults = settings.faults,
+                             .stop = settings.stop,
+                             .exploration = settings.exploration,
                              .first_iteration = progress.iterations,
                              .conditions = settings.conditions};
   const TrainResult result = with_executor(threads, [&](auto& executor) {
-    return pilqr::train(system, costs, optimizers, options, callbacks, executor, ranks);
+    return pilqr::train(system, costs, optimizers, options, callbacks, executor, ranks,
+                        progress.histories);
   });
-  return {.progress = progress,
-          .failure = result.failure,
-          .interrupted = result.stopped && progress.iterations < settings.iterations};
+  // An iteration that ends the run is not saved, but what it tells of the policies is.
+  if (!result.ok() && ranks.first()) save_best(folder, settings, progress, optimizers, sync);
+  return {
+      .progress = progress,
+      .failure = result.failure,
+      .failed_updates = result.failed_updates,
+      .spent = result.spent,
+      .interrupted = result.stopped && !result.spent && progress.iterations < settings.iterations};
 }
 
 namespace {
@@ -65,6 +73,7 @@ struct Job {
   RunFolder folder{};
   SavedRun saved{};
   bool finished = false;  ///< there is nothing to do
+  bool spent = false;     ///< because its exploration is
 };
 
 Job begin(const TrainArguments& arguments) {
@@ -84,7 +93,9 @@ Job resume(const TrainArguments& arguments) {
   int& iterations = job.saved.run.settings.iterations;
   if (arguments.iterations) iterations = *arguments.iterations;
   require_valid(job.saved.run.settings, find_task(job.saved.run.settings.task));
-  job.finished = job.saved.progress.iterations >= iterations;
+  const Progress& progress = job.saved.progress;
+  job.spent = is_spent(progress.histories, job.saved.run.settings.exploration);
+  job.finished = job.spent || progress.iterations >= iterations;
   return job;
 }
 
@@ -93,12 +104,8 @@ std::string to_message(const Job& job) {
   MessageWriter out;
   out.put(job.finished);
   out.put(to_toml(job.saved.run));
-  out.put(job.saved.progress.iterations);
-  out.put(job.saved.progress.samples_total);
-  out.put(job.saved.progress.steps_total);
-  for (const AnyOptimizer& optimizer : job.saved.optimizers) {
-    out.put(encode_optimizer(state_of(optimizer)));
-  }
+  out.put(encode_safetensors(
+      checkpoint_to_safetensors(job.saved.run.settings, job.saved.progress, job.saved.optimizers)));
   return out.bytes();
 }
 
@@ -106,14 +113,11 @@ Job from_message(const std::string& bytes) {
   MessageReader in(bytes);
   Job job{.finished = in.get<bool>()};
   job.saved.run = resolve({.text = in.get_text()});
-  job.saved.progress.iterations = in.get<int>();
-  job.saved.progress.samples_total = in.get<long>();
-  job.saved.progress.steps_total = in.get<long>();
   const Settings& settings = job.saved.run.settings;
   job.saved.optimizers = make_optimizers(find_task(settings.task), settings);
-  for (AnyOptimizer& optimizer : job.saved.optimizers) {
-    restore_state(decode_optimizer(in.get_text(), state_of(optimizer)), optimizer);
-  }
+  const std::filesystem::path origin = "message of the first rank";  // begins error messages
+  job.saved.progress = checkpoint_from_safetensors(decode_safetensors(in.get_text(), origin),
+                                                   origin, settings, job.saved.optimizers);
   return job;
 }
 
@@ -165,13 +169,27 @@ void tell_damage(const Job& job) {
                           job.saved.progress.iterations));
 }
 
+/// Names the updates of an iteration that failed and did not end the run.
+void tell_failed_updates(const std::vector<MetricsRow>& rows) {
+  for (const MetricsRow& row : rows) {
+    const UpdateReport& report = row.record.report;
+    if (report.ok()) continue;
+    print_error(fmt::format("iteration {}: update failed, the policy stays as it was: {}",
+                            row.record.iteration + 1, report.failure.message()));
+  }
+}
+
 /// The last words of a run.
 void tell(const RunOutcome& outcome, const std::vector<MetricsRow>& last, const Settings& settings,
           const RunFolder& folder) {
   const std::string where = folder.path.string();
   if (!outcome.failure.ok()) {
-    print_error(fmt::format("iteration {} failed: {}; {} holds the last good policy",
-                            outcome.progress.iterations + 1, outcome.failure.message(),
+    const std::string times =
+        outcome.failed_updates > 1
+            ? fmt::format("; {} updates in a row have failed", outcome.failed_updates)
+            : "";
+    print_error(fmt::format("iteration {} failed: {}{}; {} holds the last good policy",
+                            outcome.progress.iterations + 1, outcome.failure.message(), times,
                             folder.policy().string()));
     return;
   }
@@ -187,9 +205,11 @@ void tell(const RunOutcome& outcome, const std::vector<MetricsRow>& last, const 
     cost += row.record.report.cost_mean / static_cast<double>(last.size());
     success += row.success_rate / static_cast<double>(last.size());
   }
-  print(fmt::format("Done: {} iterations, {} rollouts, cost {}, success {}; run folder {}\n",
-                    outcome.progress.iterations, outcome.progress.samples_total, short_number(cost),
-                    percent(success), where));
+  print(fmt::format(
+      "Done: {} iterations{}, {} rollouts, cost {}, success {}; run folder {}\n",
+      outcome.progress.iterations,
+      outcome.spent ? fmt::format(" of {}, exploration is spent", settings.iterations) : "",
+      outcome.progress.samples_total, short_number(cost), percent(success), where));
 }
 
 /// Trains with a table; the exit status.
@@ -213,6 +233,7 @@ int train_and_tell(Job& job, const TrainArguments& arguments, Ranks& ranks) {
   };
   observer.on_iteration = [&](int /*iteration*/) {
     table.row(rows);
+    tell_failed_updates(rows);
     last = std::exchange(rows, {});
   };
   const RunOutcome outcome =
@@ -235,8 +256,9 @@ int train_command(const TrainArguments& arguments, Ranks& ranks) {
   if (!job) return exit_bad_input;
   if (job->finished) {
     if (ranks.first()) {
-      print(fmt::format("{} is finished: {} iterations, more with --iterations\n",
-                        job->folder.path.string(), job->saved.progress.iterations));
+      print(fmt::format("{} is finished: {} iterations, {}\n", job->folder.path.string(),
+                        job->saved.progress.iterations,
+                        job->spent ? "its exploration is spent" : "more with --iterations"));
     }
     return exit_done;
   }

@@ -16,6 +16,8 @@ namespace pilqr::command {
 struct RunOutcome {
   Progress progress;
   Failure failure;           ///< what stopped it, if anything did
+  int failed_updates = 0;    ///< see TrainResult
+  bool spent = false;        ///< it ended early, see TrainResult
   bool interrupted = false;  ///< by a signal; the run can go on from its folder
 };
 

@@ -26,6 +26,10 @@ const std::vector<std::string> metrics_keys = {"iteration",
                                                "kl_mean",
                                                "temperature_mean",
                                                "effective_samples_min",
+                                               "noise_std_min",
+                                               "noise_ratio_min",
+                                               "noise_ratio_max",
+                                               "floored_steps",
                                                "success_rate",
                                                "distance_mean",
                                                "seconds_rollout",
@@ -44,9 +48,10 @@ TEST(Train, LeavesARunFolder) {
   const std::string run = "runs/reacher-pilqr-seed0";
   std::set<std::string> names;
   for (const auto& [name, bytes] : command.contents(run)) names.insert(name);
-  EXPECT_EQ(names, (std::set<std::string>{"config.toml", "metrics.jsonl", "policy.safetensors",
-                                          "checkpoint", "checkpoint/state.safetensors",
-                                          "checkpoint/previous.safetensors"}));
+  EXPECT_EQ(names,
+            (std::set<std::string>{"config.toml", "metrics.jsonl", "policy.safetensors",
+                                   "best.safetensors", "checkpoint", "checkpoint/state.safetensors",
+                                   "checkpoint/previous.safetensors"}));
 
   const auto lines = command.metrics(run);
   ASSERT_EQ(lines.size(), 6U);
@@ -158,8 +163,9 @@ TEST(Train, FailedRolloutsAreListedAndKept) {
 // Without a ridge, fewer samples than dimensions cannot be fitted.
 TEST(Train, FailureSaysWhereAndKeepsTheLastGoodPolicy) {
   Command command;
-  const Outcome outcome = command.run(
-      short_training("r", {"--set", "fit.ridge=0", "--set", "fit.prior=none", "--samples", "3"}));
+  const Outcome outcome =
+      command.run(short_training("r", {"--set", "fit.ridge=0", "--set", "fit.prior=none",
+                                       "--samples", "3", "--set", "stop.failed_updates=1"}));
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.out, "");
   for (const char* part : {"iteration 1 failed", "singular_fit", "condition 0", "step 0", "value 0",
@@ -181,6 +187,46 @@ TEST(Train, FailureSaysWhereAndKeepsTheLastGoodPolicy) {
   EXPECT_EQ(command.run({"train", "--resume", "r"}).status, 1);
   EXPECT_EQ(command.metrics("r").size(), 1U);
   EXPECT_TRUE(command.read("r/policy.safetensors") == before);
+}
+
+// Until then the policy stands and is sampled again; the count survives an interruption.
+TEST(Train, StopsAfterFailedUpdatesInARow) {
+  Command command;
+  std::vector<std::string> words = {"--set",        "fit.ridge=0",
+                                    "--set",        "fit.prior=none",
+                                    "--samples",    "3",
+                                    "--set",        "stop.failed_updates=3",
+                                    "--iterations", "9"};
+  const Outcome outcome = command.run(short_training("r", words));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.out, "");
+  for (const char* part :
+       {"iteration 1: update failed, the policy stays as it was: singular_fit: condition 0",
+        "iteration 2: update failed",
+        "iteration 3 failed: singular_fit: condition 0, step 0: value 0",
+        "; 3 updates in a row have failed; r/policy.safetensors holds"}) {
+    EXPECT_TRUE(test::contains(outcome.err, part)) << part << outcome.err;
+  }
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 3);
+  const auto lines = command.metrics("r");
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[2]["samples_total"], 9);
+  for (const auto& line : lines) EXPECT_EQ(line["status"], "singular_fit");
+  EXPECT_NE(lines[0]["cost_mean"], lines[1]["cost_mean"]);
+  const PolicyFile policy = load_policy(command.path("r/policy.safetensors"));
+  EXPECT_EQ(policy.iteration, 2);
+  EXPECT_EQ(policy.policies[0], find_task("point_mass").initial_policy(0));
+
+  const Outcome again = command.run({"train", "--resume", "r"});
+  EXPECT_EQ(again.status, 1);
+  EXPECT_TRUE(test::contains(again.err, "; 3 updates in a row have failed")) << again.err;
+  EXPECT_EQ(command.timeless_metrics("r").size(), 3U);
+
+  // All of too few iterations.
+  words.back() = "2";
+  const Outcome short_one = command.run(short_training("short", words));
+  EXPECT_EQ(short_one.status, 1);
+  EXPECT_TRUE(test::contains(short_one.err, "iteration 2 failed: ")) << short_one.err;
 }
 
 TEST(Train, FilesThatCannotBeWritten) {
@@ -219,6 +265,54 @@ TEST(Evaluate, Json) {
     EXPECT_EQ(condition["rollouts"], 3);
   }
   EXPECT_EQ(command.run({"evaluate", "r", "--rollouts", "3", "--json"}).out, outcome.out);
+}
+
+// The best policy is that of a run which ends with it, and its cost is in the metrics.
+TEST(Evaluate, Best) {
+  Command command;
+  const auto words = [](const std::string& iterations) {
+    return std::vector<std::string>{"--conditions", "0,2", "--iterations", iterations,
+                                    "--samples",    "2",   "--algorithm",  "pi2"};
+  };
+  ASSERT_EQ(command.run(short_training("r", words("8"))).status, 0);
+  const PolicyFile best = load_policy(command.path("r/best.safetensors"));
+  std::istringstream iterations(best.extra.at("best_iterations"));
+  std::istringstream costs(best.extra.at("best_costs"));
+  const auto lines = command.metrics("r");
+  for (const std::size_t m : {0U, 1U}) {
+    double least = std::numeric_limits<double>::infinity();
+    int expected = -1;
+    for (std::size_t n = 0; n < 8; ++n) {
+      const double cost = lines[2 * n + m]["cost_mean"];
+      if (cost < least) expected = static_cast<int>(n);
+      least = std::min(least, cost);
+    }
+    std::string iteration;
+    std::string cost;
+    std::getline(iterations, iteration, ',');
+    std::getline(costs, cost, ',');
+    EXPECT_EQ(iteration, std::to_string(expected));
+    EXPECT_EQ(std::stod(cost), least);
+    if (expected == 0) {
+      EXPECT_EQ(best.policies[m], find_task("point_mass").initial_policy(best.conditions[m]));
+    } else {
+      ASSERT_EQ(command.run(short_training("short" + iteration, words(iteration))).status, 0);
+      EXPECT_EQ(best.policies[m],
+                load_policy(command.path("short" + iteration + "/policy.safetensors")).policies[m]);
+      std::filesystem::remove_all(command.path("short" + iteration));
+    }
+  }
+  const Outcome outcome = command.run({"evaluate", "r", "--best", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto out = nlohmann::ordered_json::parse(outcome.out);
+  EXPECT_EQ(out["best"], true);
+  EXPECT_EQ(out["best_iterations"], best.extra.at("best_iterations"));
+  command.write("r/policy.safetensors", command.read("r/best.safetensors"));
+  EXPECT_EQ(
+      nlohmann::ordered_json::parse(command.run({"evaluate", "r", "--json"}).out)["conditions"],
+      out["conditions"]);
+  std::filesystem::remove(command.path("r/best.safetensors"));
+  test::expect_refused(command.run({"evaluate", "r", "--best"}), {"r/best.safetensors"});
 }
 
 TEST(Evaluate, NoiseAndSeed) {

@@ -27,13 +27,16 @@ struct Training {
     AnySystem system = task().system();
     std::vector<AnyCost> costs;
     for (const int condition : settings.conditions) costs.push_back(task().cost(condition));
-    const TrainResult result = pilqr::train(system, costs, optimizers,
-                                            {.iterations = iterations,
-                                             .samples = settings.samples,
-                                             .seed = settings.seed,
-                                             .noise = settings.noise,
-                                             .first_iteration = progress.iterations,
-                                             .conditions = settings.conditions});
+    SerialExecutor serial;
+    const TrainResult result =
+        pilqr::train(system, costs, optimizers,
+                     {.iterations = iterations,
+                      .samples = settings.samples,
+                      .seed = settings.seed,
+                      .noise = settings.noise,
+                      .first_iteration = progress.iterations,
+                      .conditions = settings.conditions},
+                     TrainCallbacks<>{}, serial, SingleRank{}, progress.histories);
     ASSERT_TRUE(result.ok()) << result.failure.message();
     progress.iterations += iterations;
     progress.samples_total += 10L * iterations;
@@ -141,7 +144,7 @@ TEST(Checkpoint, MetadataThatIsWrong) {
   };
   const std::vector<Case> cases = {
       {"format", "pilqr.tvlg_policy", "expected \"pilqr.checkpoint\""},
-      {"format_version", "2", "expected \"3\""},
+      {"format_version", "3", "expected \"4\""},
       {"task", "point_mass", "expected \"reacher\""},
       {"algorithm", "pi2", "expected \"pilqr\""},
       {"seed", "8", "expected \"7\""},
@@ -194,6 +197,10 @@ TEST(Checkpoint, ValuesThatAreWrong) {
       {"condition_0/lqr_dual", entry(0, 0.0), "lqr_dual is 0"},
       {"condition_0/lqr_dual", entry(0, nan), "lqr_dual is nan"},
       {"condition_0/lqr_dual", [](Tensor& t) { t.shape = {1}; }, "has shape [1], expected []"},
+      {"condition_0/history/failed_updates", whole(-1), "is -1"},
+      {"condition_0/history/best/cost", entry(0, nan), "best/cost is nan"},
+      {"condition_0/history/best/iteration", whole(-2), "is -2"},
+      {"condition_2/history/best/L", entry(0, -1.0), "L at step 0 has -1 on its diagonal"},
       {"condition_2/gmm/batches", whole(-1), "is -1"},
       {"condition_2/gmm/batches", whole(0), "is not part of the format"},
       {"condition_2/gmm/batch_0", entry(5, nan), "batch_0 has a NaN"},

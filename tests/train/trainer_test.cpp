@@ -174,7 +174,8 @@ TEST(Trainer, AFailedUpdateKeepsItsPolicyOnAllRanks) {
     EXPECT_EQ(result.failure.kind, FailureKind::singular_fit);
     EXPECT_EQ(result.failure.condition, 2);
     EXPECT_EQ(result.failure.rank, -1) << "the same on any rank";
-    EXPECT_EQ(run.log.size(), 3U);
+    EXPECT_EQ(result.failed_updates, 2);
+    EXPECT_EQ(run.log.size(), 6U);
   });
   EXPECT_EQ(runs[0].states(), before);
   EXPECT_EQ(runs[1].states(), before);

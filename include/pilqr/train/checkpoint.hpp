@@ -15,6 +15,8 @@ struct Progress {
   int iterations = 0;      ///< finished, by every condition
   long samples_total = 0;  ///< rollouts made
   long steps_total = 0;    ///< control steps made
+  /// One per condition, or none before the first iteration.
+  std::vector<ConditionHistory> histories{};
 
   friend bool operator==(const Progress&, const Progress&) = default;
 };
@@ -25,8 +27,10 @@ struct Progress {
 /// number) and, once there are any, "gmm/batch_0" [D, P] .., oldest first, "gmm/log_weights" [K],
 /// "gmm/means" [D, K], "gmm/covariances" [K, D, D] and "gmm/points", and unless warm_iterations is
 /// 0 the batches' statistics, "gmm/batch_0_counts" [K], "gmm/batch_0_means" [D, K] and
-/// "gmm/batch_0_covariances" [D (D + 1) / 2, K] .. The metadata are format "pilqr.checkpoint",
-/// format_version "3", task, algorithm, seed, conditions and the progress.
+/// "gmm/batch_0_covariances" [D (D + 1) / 2, K] ..; and of its history "history/failed_updates",
+/// "history/best/K", "k", "L", "cost", "iteration", "history/first_L" [T, nu, nu] and
+/// "history/spent" (scalar). The metadata are format "pilqr.checkpoint", format_version "4", task,
+/// algorithm, seed, conditions and the progress.
 /// @param optimizers one per condition of the settings.
 SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& progress,
                                       const std::vector<AnyOptimizer>& optimizers);

@@ -45,6 +45,8 @@ struct Settings {
   std::vector<int> conditions{0};
   NoiseOptions noise{};
   FaultOptions faults{};
+  StopOptions stop{};
+  ExplorationOptions exploration{};
   ModelOptions model{};
   ReplayOptions replay{};
   KlStepOptions kl_step{};

@@ -19,11 +19,14 @@ namespace pilqr {
 struct TrainResult {
   int iterations = 0;    ///< finished for all conditions, in this call
   bool stopped = false;  ///< by the callback, of any rank
+  bool spent = false;    ///< its exploration, see ExplorationOptions: it ends early
   bool serial = false;   ///< rollouts were not spread, because the system is_serial()
   /// The last update of every condition, in the order of the optimisers; empty before the first
   /// iteration.
   std::vector<IterationRecord> last{};
   Failure failure{};  ///< what ended the training; every policy is then its last good one
+  /// Updates in a row that had failed in the failure's condition; 0: it had too few good rollouts.
+  int failed_updates = 0;
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
@@ -39,23 +42,25 @@ struct TrainCallbacks {
   /// After the updates of an iteration, good or failed, in the order of the conditions. The
   /// rollouts are those that the update used; if too few were good they are incomplete.
   std::function<void(const IterationRecord&, const Rollouts<Nx, Nu>&)> on_update{};
-  /// After every iteration in which nothing failed; returning false on any rank ends the training
-  /// on all.
+  /// After every iteration that did not end the training with a failure; returning false on any
+  /// rank ends the training on all.
   std::function<bool(int iteration)> on_iteration{};
 };
 
 namespace detail {
 
-/// Throws InvalidArgument on all ranks if their training options, policies or what the optimisers
-/// carry differ, or if only some of them ask an operator. The optimisers' own options are not
-/// compared.
+/// Throws InvalidArgument on all ranks if their training options, policies, histories or what the
+/// optimisers carry differ, or if only some of them ask an operator. The optimisers' own options
+/// are not compared.
 template <class Optimizer, Team R>
 void require_same_work(const TrainOptions& options, const std::vector<Optimizer>& optimizers,
-                       R& team, bool asks = false) {
+                       R& team, bool asks = false,
+                       const std::vector<ConditionHistory>& histories = {}) {
   if (team.size() == 1) return;
   MessageWriter work;
   put(options, work);
   work.put(asks);
+  for (const ConditionHistory& history : histories) put(history, work);
   for (const Optimizer& optimizer : optimizers) {
     work.put(std::hash<std::string>{}(encode_optimizer(state_of(optimizer))));
   }
@@ -76,6 +81,48 @@ bool all_agree(bool mine, R& team) {
   return all;
 }
 
+/// One update and the floor under its exploration.
+template <class Optimizer, int Nx, int Nu, Cost C>
+UpdateReport update_above_floor(Optimizer& optimizer, const Rollouts<Nx, Nu>& rollouts,
+                                const C& cost, const RandomStream& stream,
+                                const ExplorationOptions& options,
+                                const ConditionHistory& history) {
+  UpdateReport report = optimizer.update(rollouts, cost, stream);
+  if (report.ok() && options.floor > 0.0) {
+    auto L = convert<Dynamic, Dynamic>(optimizer.policy().L);
+    report.floored_steps = raise_exploration(history.first_L, options.floor, L);
+    if (report.floored_steps > 0) {
+      LinearGaussianPolicy<Nx, Nu> policy = optimizer.policy();
+      policy.L = convert<Nu, Nu>(L);
+      optimizer.set_policy(std::move(policy));
+    }
+  }
+  const Exploration left = describe_exploration(optimizer.policy().L, history.first_L);
+  report.noise_std_min = left.std_min;
+  report.noise_ratio_min = left.ratio_min;
+  report.noise_ratio_max = left.ratio_max;
+  return report;
+}
+
+/// Counts an update of condition m and, if that ends the training, says so in the result.
+/// @param sampled whether there were enough good rollouts.
+/// @param last whether there is no further iteration.
+inline void count_update(const IterationRecord& record, bool sampled, bool last,
+                         const TrainOptions& options, ConditionHistory& history,
+                         TrainResult& result) {
+  const Failure& failure = record.report.failure;
+  if (sampled) {
+    const Exploration left{.ratio_max = record.report.noise_ratio_max};
+    history.spent = is_spent(left, options.exploration) ? history.spent + 1 : 0;
+    history.failed_updates = failure.ok() ? 0 : history.failed_updates + 1;
+  }
+  if (failure.ok() || !result.ok()) return;
+  const bool learnt_nothing = last && history.failed_updates == record.iteration + 1;
+  if (sampled && history.failed_updates < options.stop.failed_updates && !learnt_nothing) return;
+  result.failure = failure;
+  result.failed_updates = sampled ? history.failed_updates : 0;
+}
+
 }  // namespace detail
 
 /// PILQR17 Algorithm 1 around Optimizer::update, for M conditions: condition m has its own
@@ -90,20 +137,31 @@ bool all_agree(bool mine, R& team) {
 /// TrainOptions and what state_of() the optimisers gives, policies included, are compared. The rest
 /// is not, the optimisers' own options among it: the caller sees to it.
 ///
-/// Rollouts that fail are made again or left out, see FaultOptions. A failure of the task, which is
-/// an update that fails or has too few good rollouts, ends the training after its iteration: the
-/// other conditions are sampled, updated and reported all the same, and keep what they learned; a
-/// condition that failed keeps its policy; the result has the first failure in the order of the
-/// conditions. Throws InvalidArgument for counts that do not fit and, on all ranks, if what is
-/// compared differs. What else one rank throws, a callback's exception for example, the other ranks
-/// do not hear of: it is for the team to end them.
-template <class Optimizer, System S, Cost C, Executor E, int Nx, int Nu, Team R = SingleRank>
+/// Rollouts that fail are made again or left out, see FaultOptions. An update that fails leaves its
+/// condition's policy as it was, to be sampled again. The training ends with a failure, after the
+/// iteration, when a condition has too few good rollouts, or StopOptions::failed_updates
+/// in a row, or when the iterations are over and all of its updates since iteration 0 have failed:
+/// the other conditions are sampled, updated and reported all the same, and keep what they learned;
+/// the result has the first such failure in the order of the conditions. It ends without one when
+/// the exploration of all conditions is spent (ExplorationOptions). Throws InvalidArgument for
+/// counts that do not fit and, on all ranks, if what is compared differs. What else one rank
+/// throws, a callback's exception for example, the other ranks do not hear of: it is for the team
+/// to end them.
+/// @param histories one per condition, or none: new_histories() of the optimisers. A training that
+/// goes on needs those that the last call left.
+template <class Optimizer, System S, Cost C, Executor E, int Nx, int Nu, Team R>
 TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>& optimizers,
                   const TrainOptions& options, const TrainCallbacks<Nx, Nu>& callbacks, E& executor,
-                  R&& team = {}) {
+                  R&& team, std::vector<ConditionHistory>& histories) {
   require_valid(options, costs.size(), optimizers.size());
-  detail::require_same_work(options, optimizers, team, static_cast<bool>(callbacks.reject));
+  if (histories.empty()) histories = new_histories(optimizers);
+  require(histories.size() == optimizers.size(), "{} histories for {} optimisers", histories.size(),
+          optimizers.size());
+  detail::require_same_work(options, optimizers, team, static_cast<bool>(callbacks.reject),
+                            histories);
   TrainResult result{.serial = is_serial(system)};
+  result.spent = is_spent(histories, options.exploration);
+  if (result.spent) return result;
   for (int n = 0; n < options.iterations; ++n) {
     const int iteration = options.first_iteration + n;
     const auto batches = sample_conditions<Nx, Nu>(system, costs, optimizers, options, iteration,
@@ -113,22 +171,44 @@ TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>
         if (callbacks.on_failed_rollout) callbacks.on_failed_rollout(failed);
       }
     }
-    result.last = update_conditions(batches, costs, optimizers, options, iteration, executor, team);
+    for (std::size_t m = 0; m < optimizers.size(); ++m) {
+      if (!batches.failures[m].ok()) continue;
+      keep_best(optimizers[m].policy(), batches.rollouts[m].total_cost().mean(), iteration,
+                histories[m].best);
+    }
+    const auto update = [&](std::size_t m, const C& cost, const RandomStream& stream) {
+      return detail::update_above_floor(optimizers[m], batches.rollouts[m], cost, stream,
+                                        options.exploration, histories[m]);
+    };
+    result.last =
+        update_conditions(batches, costs, optimizers, update, options, iteration, executor, team);
 
     for (std::size_t m = 0; m < optimizers.size(); ++m) {
       const IterationRecord& record = result.last[m];
       if (callbacks.on_update) callbacks.on_update(record, batches.rollouts[m]);
-      if (result.ok()) result.failure = record.report.failure;
+      detail::count_update(record, batches.failures[m].ok(), n + 1 == options.iterations, options,
+                           histories[m], result);
     }
     if (!result.ok()) return result;
     ++result.iterations;
+    result.spent = is_spent(histories, options.exploration);
     const bool go_on = !callbacks.on_iteration || callbacks.on_iteration(iteration);
     if (!detail::all_agree(go_on, team)) {
       result.stopped = true;
       return result;
     }
+    if (result.spent) return result;
   }
   return result;
+}
+
+/// The same from the beginning.
+template <class Optimizer, System S, Cost C, Executor E, int Nx, int Nu, Team R = SingleRank>
+TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>& optimizers,
+                  const TrainOptions& options, const TrainCallbacks<Nx, Nu>& callbacks, E& executor,
+                  R&& team = {}) {
+  std::vector<ConditionHistory> histories;
+  return train(system, costs, optimizers, options, callbacks, executor, team, histories);
 }
 
 /// The same on the calling thread and without callbacks.

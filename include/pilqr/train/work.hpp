@@ -15,6 +15,7 @@
 #include "pilqr/iteration.hpp"
 #include "pilqr/model/sample.hpp"
 #include "pilqr/train/faults.hpp"
+#include "pilqr/train/history.hpp"
 #include "pilqr/train/optimizer_state.hpp"
 #include "pilqr/train/share.hpp"
 
@@ -27,6 +28,8 @@ struct TrainOptions {
   std::uint64_t seed = 0;  ///< everything random follows from it
   NoiseOptions noise{};
   FaultOptions faults{};
+  StopOptions stop{};
+  ExplorationOptions exploration{};
   int first_iteration = 0;        ///< index of the first one; > 0 when a run goes on
   std::vector<int> conditions{};  ///< their ids; empty: 0, 1, .. one per optimiser
 
@@ -46,6 +49,10 @@ inline void put(const TrainOptions& options, MessageWriter& out) {
   out.put(options.faults.retries);
   out.put(options.faults.least_share);
   out.put(options.faults.time_limit);
+  out.put(options.stop.failed_updates);
+  out.put(options.exploration.floor);
+  out.put(options.exploration.spent_ratio);
+  out.put(options.exploration.spent_iterations);
   out.put(options.first_iteration);
   out.put(options.conditions.size());
   for (const int id : options.conditions) out.put(id);
@@ -60,6 +67,8 @@ inline void require_valid(const TrainOptions& options, std::size_t costs, std::s
   require(options.conditions.empty() || options.conditions.size() == M,
           "{} condition ids for {} optimisers", options.conditions.size(), M);
   require_valid(options.faults);
+  require_valid(options.stop);
+  require_valid(options.exploration);
   constexpr int most = std::numeric_limits<int>::max();
   require(options.iterations >= 0 && options.first_iteration >= 0 &&
               options.iterations <= most - options.first_iteration,
@@ -261,19 +270,6 @@ std::vector<IterationRecord> update_conditions(const ConditionBatches<Nx, Nu>& b
   });
   if (team.size() > 1) exchange_updates(team, records, optimizers);
   return records;
-}
-
-/// The same by Optimizer::update.
-template <int Nx, int Nu, class Optimizer, Cost C, Executor E, Team R>
-std::vector<IterationRecord> update_conditions(const ConditionBatches<Nx, Nu>& batches,
-                                               const std::vector<C>& costs,
-                                               std::vector<Optimizer>& optimizers,
-                                               const TrainOptions& options, int iteration,
-                                               E& executor, R& team) {
-  const auto update = [&](std::size_t m, const C& cost, const RandomStream& stream) {
-    return optimizers[m].update(batches.rollouts[m], cost, stream);
-  };
-  return update_conditions(batches, costs, optimizers, update, options, iteration, executor, team);
 }
 
 }  // namespace pilqr

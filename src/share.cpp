@@ -34,6 +34,7 @@ void put(const Failure& failure, MessageWriter& out) {
   out.put(std::string_view(failure.detail));
   out.put(failure.rank);
   out.put(failure.attempt);
+  out.put(failure.recorded);
 }
 
 Failure get_failure(MessageReader& in) {
@@ -47,6 +48,7 @@ Failure get_failure(MessageReader& in) {
   failure.detail = in.get_text();
   failure.rank = in.get<int>();
   failure.attempt = in.get<int>();
+  failure.recorded = in.get<int>();
   return failure;
 }
 

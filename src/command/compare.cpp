@@ -221,7 +221,7 @@ int run_all(const CompareArguments& arguments, const std::filesystem::path& out,
   }
   if (unfinished > 0) {
     print_error(incompleteness(algorithms, out));
-    return interrupted() ? exit_interrupted : exit_failure;
+    return interrupted() ? interruption_status() : exit_failure;
   }
   return failed == 0 && saved ? exit_done : exit_failure;
 }

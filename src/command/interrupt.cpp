@@ -5,15 +5,21 @@
 
 #include <atomic>
 
+#include "exit_status.hpp"
+
 namespace pilqr::command {
 namespace {
 
-std::atomic<bool> seen{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may not wait");
+std::atomic<int> seen{0};  // the first signal's number
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may not wait");
 
-extern "C" void on_signal(int /*signal*/) {
-  constexpr int interrupted_twice = 130;
-  if (seen.exchange(true)) ::_exit(interrupted_twice);
+int status_for(int signal) {
+  return signal == SIGTERM ? exit_terminated : exit_interrupted;
+}
+
+extern "C" void on_signal(int signal) {
+  int none = 0;
+  if (!seen.compare_exchange_strong(none, signal)) ::_exit(status_for(signal));
 }
 
 }  // namespace
@@ -31,7 +37,11 @@ void catch_interrupts() {
 }
 
 bool interrupted() {
-  return seen.load();
+  return seen.load() != 0;
+}
+
+int interruption_status() {
+  return status_for(seen.load());
 }
 
 }  // namespace pilqr::command

@@ -125,8 +125,9 @@ struct CommandLine {
     app.set_version_flag("--version", "pilqr " PILQR_VERSION);
     app.footer(
         "Exit status: 0 done, 1 stopped on a failure, 2 wrong usage or bad input, 130 "
-        "interrupted.\n"
-        "Ctrl-C finishes the iteration and saves; a second one ends at once.\n"
+        "interrupted,\n"
+        "143 terminated. Ctrl-C and SIGTERM finish the iteration and save; a second one ends at "
+        "once.\n"
         "mpirun -n R pilqr train .. shares a training between R processes; PILQR_MPI=off in the\n"
         "environment lets each train alone.");
 

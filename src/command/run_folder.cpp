@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "abandoned.hpp"
 #include "metrics.hpp"
 #include "pilqr/io/atomic_file.hpp"
 
@@ -100,6 +101,7 @@ void save_failed_rollout(const RunFolder& folder, const Settings& settings,
                   {"condition", fmt::format("{}", failure.condition)},
                   {"sample", fmt::format("{}", failure.sample)},
                   {"attempt", fmt::format("{}", failure.attempt)},
+                  {"step", fmt::format("{}", failure.step)},
                   {"reason", std::move(reason)}};
   const auto add = [&](const char* what, const auto& sequence) {
     const int rows = sequence.rows();
@@ -126,6 +128,11 @@ void sync_run(const RunFolder& folder) {
        {folder.config(), folder.metrics(), folder.policy(), folder.best(), folder.checkpoint()}) {
     sync_file(file);
   }
+  const fs::path previous = previous_checkpoint(folder.checkpoint());
+  std::error_code error;
+  if (fs::exists(previous, error)) sync_file(previous);
+  if (!fs::exists(folder.quarantine(), error)) return;
+  for (const auto& entry : fs::directory_iterator(folder.quarantine())) sync_file(entry.path());
 }
 
 RunFolder create_run(const fs::path& path, const RunSettings& run,
@@ -167,8 +174,10 @@ void rewind_run(const RunFolder& folder, const SavedRun& saved) {
     write_atomically(folder.checkpoint(), read_file(previous_checkpoint(folder.checkpoint())));
   }
   write_atomically(folder.config(), to_toml(saved.run));
-  write_atomically(folder.metrics(), finished_lines(folder.metrics(), saved.progress.iterations,
-                                                    saved.run.settings.conditions));
+  const std::string finished =
+      finished_lines(folder.metrics(), saved.progress.iterations, saved.run.settings.conditions);
+  keep_abandoned(folder, saved.progress.iterations, finished.size());
+  write_atomically(folder.metrics(), finished);
   save_policy(folder.policy(), policy_file(saved.run.settings, saved.progress, saved.optimizers));
   save_best(folder, saved.run.settings, saved.progress, saved.optimizers, Sync::now);
 }

@@ -19,6 +19,7 @@ struct RunFolder {
   [[nodiscard]] std::filesystem::path policy() const { return path / "policy.safetensors"; }
   [[nodiscard]] std::filesystem::path best() const { return path / "best.safetensors"; }
   [[nodiscard]] std::filesystem::path quarantine() const { return path / "quarantine"; }
+  [[nodiscard]] std::filesystem::path abandoned() const { return path / "abandoned.jsonl"; }
   [[nodiscard]] std::filesystem::path checkpoint() const {
     return path / "checkpoint" / "state.safetensors";
   }
@@ -48,7 +49,8 @@ struct SavedRun {
 /// InvalidArgument.
 SavedRun load_run(const RunFolder& folder);
 
-/// Makes the folder what it was when its checkpoint was written, for the settings of `saved`.
+/// Makes the folder what it was when its checkpoint was written, for the settings of `saved`; what
+/// there is of later iterations is kept apart (keep_abandoned).
 void rewind_run(const RunFolder& folder, const SavedRun& saved);
 
 /// Writes the best policies so far (BestPolicy) as a policy file, atomically. Its extra metadata
@@ -65,15 +67,15 @@ void save_run(const RunFolder& folder, const Settings& settings, const Progress&
 
 /// Writes what there is of a rollout that failed, with the reason, to quarantine/, atomically: a
 /// safetensors file of the tensors x [steps, nx], u and xi [steps, nu] and cost [steps], of the
-/// steps before the failure. Throws FileError.
+/// steps up to the last control that was applied. Throws FileError.
 void save_failed_rollout(const RunFolder& folder, const Settings& settings,
                          const FailedRollout<>& failed, Sync sync);
 
 /// Returns when everything of a run is on the disk. Throws FileError.
 void sync_run(const RunFolder& folder);
 
-/// The settings and policies of a run, the last or the best ones, checked against each other and against the task. Throws
-/// FileError or InvalidArgument.
+/// The settings and policies of a run, the last or the best ones, checked against each other and
+/// against the task. Throws FileError or InvalidArgument.
 struct TrainedRun {
   RunSettings run;
   PolicyFile policy;

@@ -241,7 +241,7 @@ int train_and_tell(Job& job, const TrainArguments& arguments, Ranks& ranks) {
                    Sync::now, observer, ranks);
   table.clear();
   const int status = !outcome.failure.ok() ? exit_failure
-                     : outcome.interrupted ? exit_interrupted
+                     : outcome.interrupted ? interruption_status()
                                            : exit_done;
   if (ranks.first()) tell(outcome, last, settings, folder);
   return status;

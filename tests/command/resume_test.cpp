@@ -3,6 +3,7 @@
 #include "command/process.hpp"
 #include "pilqr/io/policy_file.hpp"
 #include "pilqr/io/sealed.hpp"
+#include "pilqr/systems/task.hpp"
 
 namespace pilqr {
 namespace {
@@ -75,7 +76,7 @@ TEST(Resume, AfterCtrlC) {
   expect_resumable_after(SIGINT, 130);
 }
 TEST(Resume, AfterTermination) {
-  expect_resumable_after(SIGTERM, 130);
+  expect_resumable_after(SIGTERM, 143);
 }
 TEST(Resume, AfterKill) {
   expect_resumable_after(SIGKILL, 128 + SIGKILL);
@@ -97,7 +98,7 @@ TEST(Resume, CtrlCSaysHowToGoOn) {
 }
 
 // An iteration of many rollouts, so that the second signal comes in its middle.
-TEST(Resume, SecondCtrlCEndsAtOnce) {
+void expect_second_ends_at_once(int signal, int expected_status) {
   Command command;
   const pid_t child =
       command.start(short_training("r", {"--iterations", "2", "--samples", "100000"}));
@@ -105,11 +106,21 @@ TEST(Resume, SecondCtrlCEndsAtOnce) {
   while (!std::filesystem::exists(command.path("r/checkpoint/state.safetensors"))) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
-  ASSERT_EQ(::kill(child, SIGINT), 0);
+  ASSERT_EQ(::kill(child, signal), 0);
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  ASSERT_EQ(::kill(child, SIGINT), 0);
-  EXPECT_EQ(command.wait(child).status, 130);
+  ASSERT_EQ(::kill(child, signal), 0);
+  EXPECT_EQ(command.wait(child).status, expected_status);
   EXPECT_TRUE(command.metrics("r").empty());
+  // The iteration is abandoned, and the folder is as good as new.
+  EXPECT_EQ(load_policy(command.path("r/policy.safetensors")).policies[0],
+            find_task("point_mass").initial_policy(0));
+}
+
+TEST(Resume, SecondCtrlCEndsAtOnce) {
+  expect_second_ends_at_once(SIGINT, 130);
+}
+TEST(Resume, SecondTerminationEndsAtOnce) {
+  expect_second_ends_at_once(SIGTERM, 143);
 }
 
 TEST(Resume, RunsWithSettingsThatTheirAlgorithmDoesNotUse) {

@@ -98,8 +98,9 @@ struct Failure {
   int step = -1;
   double value = std::numeric_limits<double>::quiet_NaN();
   std::string detail{};
-  int rank = -1;    ///< the process of a team whose rollout it was
-  int attempt = 0;  ///< of a rollout: how often it had been made before
+  int rank = -1;     ///< the process of a team whose rollout it was
+  int attempt = 0;   ///< of a rollout: how often it had been made before
+  int recorded = 0;  ///< of a rollout: steps whose state, control and cost are there
 
   [[nodiscard]] bool ok() const { return kind == FailureKind::none; }
 

@@ -83,6 +83,7 @@ Failure run_rollout(S& system, const C& cost, P& policy, const SampleOptions& op
   Vector<Nx> next(nx);
   Vector<Nu> u(nu);
   int t = 0;
+  int recorded = 0;
   const auto fail = [&](FailureKind kind, double value, const char* detail = "") {
     return Failure{.kind = kind,
                    .condition = options.condition,
@@ -90,7 +91,8 @@ Failure run_rollout(S& system, const C& cost, P& policy, const SampleOptions& op
                    .step = t,
                    .value = value,
                    .detail = detail,
-                   .attempt = options.attempt};
+                   .attempt = options.attempt,
+                   .recorded = recorded};
   };
   using Clock = std::chrono::steady_clock;
   const bool limited = options.time_limit < std::numeric_limits<double>::infinity();
@@ -117,6 +119,7 @@ Failure run_rollout(S& system, const C& cost, P& policy, const SampleOptions& op
       rollouts.u[t].col(i) = u;
       rollouts.xi[t].col(i) = xi.col(t);
       rollouts.cost(i, t) = c;
+      recorded = t + 1;
       if (t + 1 < T) {
         system.step(t, x, u, stream, next);
         x.swap(next);

@@ -45,9 +45,14 @@ inline void require_valid(const FaultOptions& o) {
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct FailedRollout {
   int iteration = 0;
-  Failure failure;           ///< why, with condition, sample, step and attempt
-  Rollouts<Nx, Nu> rollout;  ///< one sample: the steps before the failure, all if rejected
+  Failure failure;  ///< why, with condition, sample, step and attempt
+  /// One sample: the steps up to the last control that was applied, all if rejected.
+  Rollouts<Nx, Nu> rollout;
 };
+
+/// Told of a rollout that failed.
+template <int Nx = Dynamic, int Nu = Dynamic>
+using OnFailedRollout = std::function<void(const FailedRollout<Nx, Nu>&)>;
 
 /// Asked for each rollout i of a batch that has not failed, on the first rank and the calling
 /// thread: the reason why it does not count, or nothing. Set on all ranks or on none.

@@ -30,15 +30,17 @@ struct TrainResult {
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
-/// What to do along the way, on the calling thread. Either may be empty. Every rank of a team calls
-/// its own.
+/// What to do along the way, on the calling thread if not said otherwise. Any may be empty. Every
+/// rank of a team calls its own.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct TrainCallbacks {
   /// Whether a rollout counts, see Reject. What is rejected is made again as if it had failed.
   Reject<Nx, Nu> reject{};
-  /// For every rollout that failed or was rejected, further attempts included, before the updates
-  /// of its iteration: for a file, or for people.
-  std::function<void(const FailedRollout<Nx, Nu>&)> on_failed_rollout{};
+  /// For every rollout that failed or was rejected, further attempts included, as soon as it has:
+  /// for a file, or for people. One call at a time, on the thread that made the rollout, so that
+  /// the order depends on the executor; those of other ranks and rejected ones follow when all of
+  /// an attempt are made.
+  OnFailedRollout<Nx, Nu> on_failed_rollout{};
   /// After the updates of an iteration, good or failed, in the order of the conditions. The
   /// rollouts are those that the update used; if too few were good they are incomplete.
   std::function<void(const IterationRecord&, const Rollouts<Nx, Nu>&)> on_update{};
@@ -164,13 +166,9 @@ TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>
   if (result.spent) return result;
   for (int n = 0; n < options.iterations; ++n) {
     const int iteration = options.first_iteration + n;
-    const auto batches = sample_conditions<Nx, Nu>(system, costs, optimizers, options, iteration,
-                                                   executor, team, callbacks.reject);
-    for (const auto& condition : batches.failed) {
-      for (const auto& failed : condition) {
-        if (callbacks.on_failed_rollout) callbacks.on_failed_rollout(failed);
-      }
-    }
+    const auto batches =
+        sample_conditions<Nx, Nu>(system, costs, optimizers, options, iteration, executor, team,
+                                  callbacks.reject, callbacks.on_failed_rollout);
     for (std::size_t m = 0; m < optimizers.size(); ++m) {
       if (!batches.failures[m].ok()) continue;
       keep_best(optimizers[m].policy(), batches.rollouts[m].total_cost().mean(), iteration,

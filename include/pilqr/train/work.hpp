@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <mutex>
 #include <numeric>
 #include <span>
 #include <string>
@@ -77,11 +78,18 @@ inline void require_valid(const TrainOptions& options, std::size_t costs, std::s
           "{} conditions of {} samples are more rollouts than an int counts", M, options.samples);
 }
 
+/// Where a rollout of a batch comes from.
+struct RolloutOrigin {
+  int sample = 0;   ///< its number among the samples of the condition
+  int attempt = 0;  ///< how often it had been made before
+};
+
 /// The rollouts of all conditions.
 template <int Nx, int Nu>
 struct ConditionBatches {
-  std::vector<Rollouts<Nx, Nu>> rollouts;  ///< the good ones; incomplete where too few are
-  std::vector<Failure> failures;           ///< of each condition: why too few are good
+  std::vector<Rollouts<Nx, Nu>> rollouts;           ///< the good ones; incomplete where too few are
+  std::vector<std::vector<RolloutOrigin>> origins;  ///< of each of the rollouts
+  std::vector<Failure> failures;                    ///< of each condition: why too few are good
   std::vector<std::vector<FailedRollout<Nx, Nu>>> failed;  ///< of each condition
   std::vector<int> made;                                   ///< of each condition, failed or not
   double seconds = 0.0;  ///< that they took on this rank, for one condition in the mean
@@ -116,15 +124,16 @@ void ask(const Reject<Nx, Nu>& reject, const std::vector<int>& made,
                                                   .sample = number % N,
                                                   .step = rollouts[m].steps(),
                                                   .detail = std::move(reason),
-                                                  .attempt = which[m].attempt};
+                                                  .attempt = which[m].attempt,
+                                                  .recorded = rollouts[m].steps()};
   }
 }
 
 /// Leaves the good rollouts, if they are enough.
-/// @param failures of the N rollouts.
+/// @param failures of the N rollouts. @param origins of the N rollouts.
 template <int Nx, int Nu>
 Failure keep_good(std::span<const Failure> failures, const FaultOptions& faults,
-                  Rollouts<Nx, Nu>& rollouts) {
+                  Rollouts<Nx, Nu>& rollouts, std::vector<RolloutOrigin>& origins) {
   std::vector<int> good;
   Failure first;
   for (std::size_t i = 0; i < failures.size(); ++i) {
@@ -143,7 +152,18 @@ Failure keep_good(std::span<const Failure> failures, const FaultOptions& faults,
     return first;
   }
   rollouts = only(rollouts, good);
+  std::erase_if(origins, [&](const RolloutOrigin& origin) {
+    return !failures[static_cast<std::size_t>(origin.sample)].ok();
+  });
   return {};
+}
+
+/// Names the rollout of an update's failure as the samples are counted, not those that are left.
+inline void name_rollout(const std::vector<RolloutOrigin>& origins, Failure& failure) {
+  if (failure.sample < 0) return;
+  const RolloutOrigin& origin = origins[static_cast<std::size_t>(failure.sample)];
+  failure.sample = origin.sample;
+  failure.attempt = origin.attempt;
 }
 
 }  // namespace detail
@@ -152,19 +172,22 @@ Failure keep_good(std::span<const Failure> failures, const FaultOptions& faults,
 /// number m N + i of the team's work. Those that fail are made again with other noise, all of an
 /// attempt in one run, and left out if they fail to the last. Throws InvalidArgument for options
 /// out of range.
+/// @param on_failed see TrainCallbacks::on_failed_rollout.
 /// @param actor_of actor_of(m) is who acts in condition m, by reference or, if its act() is not
 /// const, a copy.
 template <int Nx, int Nu, class ActorOf, System S, Cost C, Executor E, Team R>
 ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& costs, int conditions,
                                            const ActorOf& actor_of, const TrainOptions& options,
                                            int iteration, E& executor, R& team,
-                                           const Reject<Nx, Nu>& reject = {}) {
+                                           const Reject<Nx, Nu>& reject = {},
+                                           const OnFailedRollout<Nx, Nu>& on_failed = {}) {
   const auto start = std::chrono::steady_clock::now();
   const int M = conditions;
   const int N = options.samples;
   std::vector<SampleOptions> which(static_cast<std::size_t>(M));
   ConditionBatches<Nx, Nu> batches;
   batches.failed.resize(which.size());
+  batches.origins.resize(which.size());
   batches.made.resize(which.size());
   for (std::size_t m = 0; m < which.size(); ++m) {
     which[m] = {.samples = N,
@@ -177,10 +200,18 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
     require_valid(which[m]);
     const auto& actor = actor_of(m);
     batches.rollouts.emplace_back(actor.steps(), N, actor.nx(), actor.nu());
+    for (int i = 0; i < N; ++i) batches.origins[m].push_back({.sample = i});
   }
   std::vector<Failure> failures(static_cast<std::size_t>(M) * static_cast<std::size_t>(N));
   std::vector<int> missing(failures.size());
   std::iota(missing.begin(), missing.end(), 0);
+  std::mutex telling;
+  const auto failed_rollout = [&](int number) -> FailedRollout<Nx, Nu> {
+    const Failure& failure = failures[static_cast<std::size_t>(number)];
+    return {iteration, failure,
+            part_of(batches.rollouts[static_cast<std::size_t>(number / N)], number % N,
+                    failure.recorded)};
+  };
   for (int attempt = 0; attempt <= options.faults.retries && !missing.empty(); ++attempt) {
     for (SampleOptions& w : which) w.attempt = attempt;
     const Share share{team.rank(), team.size(), static_cast<int>(missing.size())};
@@ -192,6 +223,9 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
       failure = run_rollout(own, costs[costs.size() == 1 ? 0 : m], actor, which[m], number % N,
                             batches.rollouts[m]);
       if (!failure.ok() && team.size() > 1) failure.rank = team.rank();
+      if (failure.ok() || !on_failed) return;
+      const std::lock_guard<std::mutex> lock(telling);
+      on_failed(failed_rollout(number));
     });
     if (team.size() > 1) exchange_rollouts(team, missing, batches.rollouts, failures);
     detail::ask(reject, missing, which, batches.rollouts, team, failures);
@@ -199,10 +233,13 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
     for (const int number : missing) {
       const auto m = static_cast<std::size_t>(number / N);
       ++batches.made[m];
+      batches.origins[m][static_cast<std::size_t>(number % N)].attempt = attempt;
       const Failure& failure = failures[static_cast<std::size_t>(number)];
       if (failure.ok()) continue;
-      batches.failed[m].push_back(
-          {iteration, failure, part_of(batches.rollouts[m], number % N, failure.step)});
+      batches.failed[m].push_back(failed_rollout(number));
+      const bool told = failure.kind != FailureKind::rejected &&
+                        (team.size() == 1 || failure.rank == team.rank());
+      if (on_failed && !told) on_failed(batches.failed[m].back());
       again.push_back(number);
     }
     missing = std::move(again);
@@ -211,7 +248,7 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
     const std::span all(failures);
     batches.failures.push_back(
         detail::keep_good(all.subspan(m * static_cast<std::size_t>(N), static_cast<std::size_t>(N)),
-                          options.faults, batches.rollouts[m]));
+                          options.faults, batches.rollouts[m], batches.origins[m]));
   }
   batches.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / M;
@@ -223,7 +260,8 @@ template <int Nx, int Nu, class Optimizer, System S, Cost C, Executor E, Team R>
 ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& costs,
                                            const std::vector<Optimizer>& optimizers,
                                            const TrainOptions& options, int iteration, E& executor,
-                                           R& team, const Reject<Nx, Nu>& reject = {}) {
+                                           R& team, const Reject<Nx, Nu>& reject = {},
+                                           const OnFailedRollout<Nx, Nu>& on_failed = {}) {
   static_assert(std::is_same_v<std::remove_cvref_t<decltype(optimizers.front().policy())>,
                                LinearGaussianPolicy<Nx, Nu>>,
                 "the policies' Nx and Nu must be those of the callbacks or, without them, of the "
@@ -231,7 +269,7 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
   return sample_conditions<Nx, Nu>(
       system, costs, static_cast<int>(optimizers.size()),
       [&](std::size_t m) -> const auto& { return optimizers[m].policy(); }, options, iteration,
-      executor, team, reject);
+      executor, team, reject, on_failed);
 }
 
 /// Lines 3 to 8 of Algorithm 1 for all conditions, each by one worker of one rank. A condition with
@@ -262,6 +300,7 @@ std::vector<IterationRecord> update_conditions(const ConditionBatches<Nx, Nu>& b
                                          .condition = static_cast<std::uint32_t>(options.id(m)),
                                          .purpose = StreamPurpose::fit}));
     record.report.failure.condition = record.report.ok() ? -1 : record.condition;
+    detail::name_rollout(batches.origins[m], record.report.failure);
     record.seconds_update = std::chrono::duration<double>(Clock::now() - start).count();
   };
   const Share share{team.rank(), team.size(), static_cast<int>(optimizers.size())};

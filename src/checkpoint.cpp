@@ -9,6 +9,7 @@
 
 #include "optimizer_tensors.hpp"
 #include "pilqr/io/atomic_file.hpp"
+#include "pilqr/io/network_file.hpp"
 #include "pilqr/io/sealed.hpp"
 
 namespace pilqr {
@@ -44,7 +45,7 @@ ConditionHistory read_history(StateReader& reader, const std::string& prefix,
 }
 
 constexpr const char* format_name = "pilqr.checkpoint";
-constexpr const char* format_version = "4";
+constexpr const char* format_version = "5";
 
 std::map<std::string, std::string> describe(const Settings& settings) {
   return {{"format", format_name},
@@ -55,10 +56,77 @@ std::map<std::string, std::string> describe(const Settings& settings) {
           {"conditions", fmt::format("{}", fmt::join(settings.conditions, ","))}};
 }
 
+/// Adds the tensors of a NetworkFile and its metadata that tell the network's shape.
+void write_network(const NetworkPolicy& network, const std::string& prefix, SafeTensors& out) {
+  SafeTensors file = network_to_safetensors({.policy = network, .dt = 1.0});
+  for (auto& [name, tensor] : file.tensors) out.tensors[prefix + name] = std::move(tensor);
+  out.metadata[prefix + "normalised"] = file.metadata.at("normalised");
+}
+
+/// @param like a network of the same shape, whose options remain.
+NetworkPolicy read_network(StateReader& reader, const std::string& prefix,
+                           const NetworkPolicy& like) {
+  SafeTensors file = network_to_safetensors({.policy = like, .dt = 1.0});
+  for (auto& [name, tensor] : file.tensors) {
+    const TensorReader& contents = reader.at(prefix + name);
+    contents.require_shape(prefix + name, tensor.shape);
+    tensor = contents.tensor(prefix + name);
+  }
+  file.metadata["normalised"] = reader.metadata().text(prefix + "normalised");
+  NetworkPolicy network =
+      network_from_safetensors(std::move(file), reader.metadata().path()).policy;
+  network.set_options(like.options());
+  return network;
+}
+
+/// What guided policy search has besides its optimizers.
+void write_guided(const Settings& settings, const Progress& progress, const AnyMdgps& guided,
+                  SafeTensors& out) {
+  write_network(guided.global(), "network/", out);
+  out.tensors["trained"] = scalar(guided.trained() ? 1 : 0);
+  out.tensors["best_network/iteration"] =
+      scalar(progress.best_network ? progress.best_network->iteration : -1);
+  if (progress.best_network) {
+    write_network(progress.best_network->policy, "best_network/", out);
+    out.tensors["best_network/cost"] = scalar(progress.best_network->cost);
+  }
+  for (std::size_t m = 0; m < guided.priors().size(); ++m) {
+    if (!guided.priors()[m]) continue;
+    write_gmm(*guided.priors()[m],
+              fmt::format("condition_{}/linearize/gmm/", settings.conditions[m]), out);
+  }
+}
+
+/// @param locals the optimizers that were read already.
+AnyMdgps read_guided(StateReader& reader, const Settings& settings,
+                     std::vector<AnyOptimizer> locals, const AnyMdgps& fresh, Progress& progress) {
+  const bool trained = reader.count_at("trained", 0, 1) == 1;
+  AnyMdgps guided(std::move(locals), read_network(reader, "network/", fresh.global()),
+                  fresh.observations(), fresh.options(), trained);
+  constexpr int most = std::numeric_limits<int>::max();
+  const int iteration = reader.count_at("best_network/iteration", -1, most);
+  if (iteration >= 0) {
+    const auto cost = reader.scalar_at<double>("best_network/cost");
+    require(!std::isnan(cost), "best_network/cost is nan");
+    progress.best_network = {read_network(reader, "best_network/", fresh.global()), cost,
+                             iteration};
+  }
+  auto priors = fresh.priors();
+  const int dim = fresh.locals().front().policy().nx() + fresh.global().nu();
+  for (std::size_t m = 0; m < priors.size(); ++m) {
+    if (!priors[m]) continue;
+    read_gmm(reader, fmt::format("condition_{}/linearize/gmm/", settings.conditions[m]), dim,
+             *priors[m]);
+  }
+  guided.set_priors(std::move(priors));
+  return guided;
+}
+
 }  // namespace
 
 SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& progress,
-                                      const std::vector<AnyOptimizer>& optimizers) {
+                                      const Learner& learner) {
+  const std::vector<AnyOptimizer>& optimizers = locals_of(learner);
   require(optimizers.size() == settings.conditions.size(), "{} optimizers for {} conditions",
           optimizers.size(), settings.conditions.size());
   SafeTensors out;
@@ -75,12 +143,15 @@ SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& 
     write_optimizer(optimizers[m].policy(), optimizers[m].state(), prefix, out);
     write_history(histories[m], prefix + "history/", out);
   }
+  if (const auto* guided = std::get_if<AnyMdgps>(&learner)) {
+    write_guided(settings, progress, *guided, out);
+  }
   return out;
 }
 
 Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem::path& path,
-                                     const Settings& settings,
-                                     std::vector<AnyOptimizer>& optimizers) {
+                                     const Settings& settings, Learner& learner) {
+  const std::vector<AnyOptimizer>& optimizers = locals_of(learner);
   require(optimizers.size() == settings.conditions.size(), "{} optimizers for {} conditions",
           optimizers.size(), settings.conditions.size());
   StateReader reader(std::move(contents), path);
@@ -105,11 +176,17 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
       progress.histories.push_back(read_history(reader, prefix + "history/", restored[m].policy()));
       restore_state(std::move(saved), restored[m]);
     }
+    if (const auto* guided = std::get_if<AnyMdgps>(&learner)) {
+      AnyMdgps read = read_guided(reader, settings, std::move(restored), *guided, progress);
+      reader.require_all_used();
+      learner = std::move(read);
+      return progress;
+    }
   } catch (const InvalidArgument& error) {  // the optimizers' own laws, now about a file
     throw FileError(path, error.what());
   }
   reader.require_all_used();
-  optimizers = std::move(restored);
+  learner = std::move(restored);
   return progress;
 }
 
@@ -118,15 +195,14 @@ std::filesystem::path previous_checkpoint(const std::filesystem::path& path) {
 }
 
 void save_checkpoint(const std::filesystem::path& path, const Settings& settings,
-                     const Progress& progress, const std::vector<AnyOptimizer>& optimizers,
-                     Sync sync) {
-  const std::string bytes = seal(checkpoint_to_safetensors(settings, progress, optimizers));
+                     const Progress& progress, const Learner& learner, Sync sync) {
+  const std::string bytes = seal(checkpoint_to_safetensors(settings, progress, learner));
   keep_copy(path, previous_checkpoint(path), sync);
   write_atomically(path, bytes, sync);
 }
 
 LoadedCheckpoint load_checkpoint(const std::filesystem::path& path, const Settings& settings,
-                                 std::vector<AnyOptimizer>& optimizers) {
+                                 Learner& learner) {
   LoadedCheckpoint loaded;
   std::filesystem::path source = path;
   SafeTensors contents;
@@ -143,7 +219,7 @@ LoadedCheckpoint load_checkpoint(const std::filesystem::path& path, const Settin
                                   loaded.damage.substr(path.string().size() + 2), worse.what()));
     }
   }
-  loaded.progress = checkpoint_from_safetensors(std::move(contents), source, settings, optimizers);
+  loaded.progress = checkpoint_from_safetensors(std::move(contents), source, settings, learner);
   return loaded;
 }
 

@@ -7,7 +7,31 @@
 namespace pilqr {
 namespace {
 
-/// Adds tensors whose names begin with `prefix`.
+void write_state(const ModelBasedState& state, const std::string& prefix, SafeTensors& out) {
+  out.tensors[prefix + "kl_multiplier"] = to_tensor(state.kl_step.multiplier());
+  out.tensors[prefix + "adapt"] = scalar(state.adapt ? 1 : 0);
+  out.tensors[prefix + "lqr_dual"] = scalar(state.lqr_dual);
+  out.tensors[prefix + "expected_cost"] = scalar(state.expected_cost);
+  out.tensors[prefix + "predicted_cost"] = scalar(state.predicted_cost);
+  if (state.gmm) write_gmm(*state.gmm, prefix + "gmm/", out);
+}
+
+/// @param state one of a new optimizer; its options remain.
+void read_state(StateReader& reader, const std::string& prefix, int dim, ModelBasedState& state) {
+  state.kl_step.set_multiplier(
+      reader.at(prefix + "kl_multiplier").vector(prefix + "kl_multiplier"));
+  state.adapt = reader.count_at(prefix + "adapt", 0, 1) == 1;
+  state.lqr_dual = reader.scalar_at<double>(prefix + "lqr_dual");
+  require(std::isfinite(state.lqr_dual) && state.lqr_dual > 0.0, "{}lqr_dual is {}, expected > 0",
+          prefix, state.lqr_dual);
+  // Costs expected under a model may overflow; the KL step's rule knows what to do then.
+  state.expected_cost = reader.scalar_at<double>(prefix + "expected_cost");
+  state.predicted_cost = reader.scalar_at<double>(prefix + "predicted_cost");
+  if (state.gmm) read_gmm(reader, prefix + "gmm/", dim, *state.gmm);
+}
+
+}  // namespace
+
 void write_gmm(const GmmPrior& gmm, const std::string& prefix, SafeTensors& out) {
   out.tensors[prefix + "batches"] = scalar(static_cast<int>(gmm.history().size()));
   for (std::size_t i = 0; i < gmm.history().size(); ++i) {
@@ -25,15 +49,6 @@ void write_gmm(const GmmPrior& gmm, const std::string& prefix, SafeTensors& out)
   out.tensors[prefix + "means"] = to_tensor(p.means);
   out.tensors[prefix + "covariances"] = to_tensor(p.covariances);
   out.tensors[prefix + "points"] = scalar(p.points);
-}
-
-void write_state(const ModelBasedState& state, const std::string& prefix, SafeTensors& out) {
-  out.tensors[prefix + "kl_multiplier"] = to_tensor(state.kl_step.multiplier());
-  out.tensors[prefix + "adapt"] = scalar(state.adapt ? 1 : 0);
-  out.tensors[prefix + "lqr_dual"] = scalar(state.lqr_dual);
-  out.tensors[prefix + "expected_cost"] = scalar(state.expected_cost);
-  out.tensors[prefix + "predicted_cost"] = scalar(state.predicted_cost);
-  if (state.gmm) write_gmm(*state.gmm, prefix + "gmm/", out);
 }
 
 void read_gmm(StateReader& reader, const std::string& prefix, int dim, GmmPrior& gmm) {
@@ -59,26 +74,9 @@ void read_gmm(StateReader& reader, const std::string& prefix, int dim, GmmPrior&
   p.covariances =
       reader.at(prefix + "covariances").sequence<Dynamic, Dynamic>(prefix + "covariances");
   p.points = reader.count_at(prefix + "points", 1, std::numeric_limits<int>::max());
-  require(rows(p.means) == dim, "{}means has {} rows, expected 2 nx + nu = {}", prefix,
-          rows(p.means), dim);
+  require(rows(p.means) == dim, "{}means has {} rows, expected {}", prefix, rows(p.means), dim);
   gmm.restore(std::move(history), Gmm(std::move(p)), std::move(statistics));
 }
-
-/// @param state one of a new optimizer; its options remain.
-void read_state(StateReader& reader, const std::string& prefix, int dim, ModelBasedState& state) {
-  state.kl_step.set_multiplier(
-      reader.at(prefix + "kl_multiplier").vector(prefix + "kl_multiplier"));
-  state.adapt = reader.count_at(prefix + "adapt", 0, 1) == 1;
-  state.lqr_dual = reader.scalar_at<double>(prefix + "lqr_dual");
-  require(std::isfinite(state.lqr_dual) && state.lqr_dual > 0.0, "{}lqr_dual is {}, expected > 0",
-          prefix, state.lqr_dual);
-  // Costs expected under a model may overflow; the KL step's rule knows what to do then.
-  state.expected_cost = reader.scalar_at<double>(prefix + "expected_cost");
-  state.predicted_cost = reader.scalar_at<double>(prefix + "predicted_cost");
-  if (state.gmm) read_gmm(reader, prefix + "gmm/", dim, *state.gmm);
-}
-
-}  // namespace
 
 int StateReader::count_at(const std::string& name, int low, int high) {
   const auto value = scalar_at<std::int64_t>(name);

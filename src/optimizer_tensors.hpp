@@ -49,6 +49,12 @@ class StateReader {
 };
 
 /// Adds tensors whose names begin with `prefix`; checkpoint.hpp lists them.
+void write_gmm(const GmmPrior& gmm, const std::string& prefix, SafeTensors& out);
+/// The inverse, of points with `dim` entries, into a mixture with the same options. Throws
+/// FileError or InvalidArgument for what is missing or not valid.
+void read_gmm(StateReader& reader, const std::string& prefix, int dim, GmmPrior& gmm);
+
+/// Adds tensors whose names begin with `prefix`; checkpoint.hpp lists them.
 /// @param state null: of an optimiser that carries nothing besides the policy.
 void write_optimizer(const LinearGaussianPolicy<>& policy, const ModelBasedState* state,
                      const std::string& prefix, SafeTensors& out);

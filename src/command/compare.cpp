@@ -28,23 +28,26 @@ int default_threads() {
 void do_run(ComparedRun& compared) {
   const Settings& settings = compared.run.settings;
   const Task& task = find_task(settings.task);
-  std::vector<AnyOptimizer> optimizers = make_optimizers(task, settings);
-  compared.folder = create_run(compared.folder.path, compared.run, optimizers, Sync::later);
+  Learner learner = make_learner(settings, task);
+  compared.folder = create_run(compared.folder.path, compared.run, learner, Sync::later);
   RunObserver observer;
   observer.on_update = [&](const MetricsRow& row) { compared.rows.push_back(row); };
   Ranks alone;
   const RunOutcome outcome =
-      run_training(compared.folder, settings, {}, optimizers, 1, Sync::later, observer, alone);
+      run_training(compared.folder, settings, {}, learner, 1, Sync::later, observer, alone);
   sync_run(compared.folder);
   if (outcome.interrupted) return;
   compared.failure = outcome.failure;
   // What the folder holds: after a failure that is the state after the last whole iteration.
-  const PolicyFile saved = load_policy(compared.folder.policy());
+  const TrainedRun saved = load_trained(compared.folder);
   compared.progress = outcome.progress;
   for (std::size_t m = 0; m < settings.conditions.size(); ++m) {
     const auto evaluate = [&](bool noise) {
-      return evaluate_policy(task, settings, saved.policies[m], settings.conditions[m],
-                             {.seed = settings.seed, .noise = noise});
+      const EvaluationOptions options{.seed = settings.seed, .noise = noise};
+      const int condition = settings.conditions[m];
+      return saved.network
+                 ? evaluate_policy(task, settings, saved.network->policy, condition, options)
+                 : evaluate_policy(task, settings, saved.policy.policies[m], condition, options);
     };
     compared.noiseless.push_back(evaluate(false));
     compared.noisy.push_back(evaluate(true));

@@ -1,5 +1,6 @@
 #include "evaluate.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -7,14 +8,17 @@
 
 #include "console.hpp"
 #include "exit_status.hpp"
+#include "pilqr/model/global_controller.hpp"
 #include "pilqr/model/sample.hpp"
 #include "run_folder.hpp"
 
 namespace pilqr::command {
 
-Evaluation evaluate_policy(const Task& task, const Settings& settings,
-                           const LinearGaussianPolicy<>& policy, int condition,
-                           const EvaluationOptions& options) {
+namespace {
+
+template <Actor A>
+Evaluation evaluate(const Task& task, const Settings& settings, const A& policy, int condition,
+                    const EvaluationOptions& options) {
   Evaluation result{.condition = condition, .rollouts = options.rollouts};
   AnySystem system = task.system();
   const auto batch = sample(system, task.cost(condition), policy,
@@ -40,6 +44,20 @@ Evaluation evaluate_policy(const Task& task, const Settings& settings,
   return result;
 }
 
+}  // namespace
+
+Evaluation evaluate_policy(const Task& task, const Settings& settings,
+                           const LinearGaussianPolicy<>& policy, int condition,
+                           const EvaluationOptions& options) {
+  return evaluate(task, settings, policy, condition, options);
+}
+
+Evaluation evaluate_policy(const Task& task, const Settings& settings, const NetworkPolicy& policy,
+                           int condition, const EvaluationOptions& options) {
+  return evaluate(task, settings, GlobalController(policy, task.steps, task.observation(condition)),
+                  condition, options);
+}
+
 namespace {
 
 /// After how many iterations the policies of a file of best ones were those of their conditions.
@@ -49,7 +67,7 @@ std::optional<std::string> best_of(const PolicyFile& policy) {
   return entry->second;
 }
 
-std::string as_json(const PolicyFile& policy, const EvaluationOptions& options,
+std::string as_json(const Task& task, const PolicyFile& policy, const EvaluationOptions& options,
                     const std::vector<Evaluation>& evaluations) {
   nlohmann::ordered_json conditions = nlohmann::ordered_json::array();
   for (const Evaluation& e : evaluations) {
@@ -59,6 +77,7 @@ std::string as_json(const PolicyFile& policy, const EvaluationOptions& options,
                           {"distance_mean", e.distance_mean},
                           {"success_rate", e.success_rate},
                           {"rollouts", e.rollouts}});
+    if (e.condition >= task.conditions) conditions.back()["held_out"] = true;
   }
   const std::optional<std::string> best_iterations = best_of(policy);
   nlohmann::ordered_json out = {{"task", policy.task},
@@ -72,6 +91,24 @@ std::string as_json(const PolicyFile& policy, const EvaluationOptions& options,
                                 {"conditions", conditions}};
   if (best_iterations) out["best_iterations"] = *best_iterations;
   return out.dump(2) + '\n';
+}
+
+/// The means over the conditions that were trained, or those that were held out.
+std::string summary(const Task& task, const std::vector<Evaluation>& evaluations, bool held_out) {
+  double cost = 0.0;
+  double distance = 0.0;
+  double success = 0.0;
+  int count = 0;
+  for (const Evaluation& e : evaluations) {
+    if ((e.condition >= task.conditions) != held_out) continue;
+    ++count;
+    cost += e.cost_mean;
+    distance += e.distance_mean;
+    success += e.success_rate;
+  }
+  return fmt::format("{:>9} {:>11}   {:<10} {:>9} {:>8}\n", held_out ? "held out" : "trained",
+                     short_number(cost / count), fmt::format("({})", count),
+                     short_number(distance / count), percent(success / count));
 }
 
 std::string as_table(const Task& task, const PolicyFile& policy, const EvaluationOptions& options,
@@ -89,6 +126,10 @@ std::string as_table(const Task& task, const PolicyFile& policy, const Evaluatio
                        short_number(e.cost_mean), short_number(e.cost_std),
                        short_number(e.distance_mean), percent(e.success_rate));
   }
+  if (std::any_of(evaluations.begin(), evaluations.end(),
+                  [&](const Evaluation& e) { return e.condition >= task.conditions; })) {
+    for (const bool held_out : {false, true}) out += summary(task, evaluations, held_out);
+  }
   return out;
 }
 
@@ -104,17 +145,23 @@ int evaluate_command(const EvaluateArguments& arguments) {
   const EvaluationOptions options{.rollouts = arguments.rollouts,
                                   .seed = arguments.seed.value_or(settings.seed),
                                   .noise = arguments.noise};
+  std::vector<int> conditions = settings.conditions;
+  if (trained.network) {
+    for (int i = 0; i < task.held_out; ++i) conditions.push_back(task.conditions + i);
+  }
   std::vector<Evaluation> evaluations;
-  for (std::size_t m = 0; m < settings.conditions.size(); ++m) {
-    evaluations.push_back(evaluate_policy(task, settings, trained.policy.policies[m],
-                                          settings.conditions[m], options));
+  for (std::size_t m = 0; m < conditions.size(); ++m) {
+    evaluations.push_back(
+        trained.network
+            ? evaluate_policy(task, settings, trained.network->policy, conditions[m], options)
+            : evaluate_policy(task, settings, trained.policy.policies[m], conditions[m], options));
     const Failure& failure = evaluations.back().failure;
     if (!failure.ok()) {
       print_error(fmt::format("evaluation failed: {}", failure.message()));
       return exit_failure;
     }
   }
-  print(arguments.json ? as_json(trained.policy, options, evaluations)
+  print(arguments.json ? as_json(task, trained.policy, options, evaluations)
                        : as_table(task, trained.policy, options, evaluations));
   return exit_done;
 }

@@ -31,6 +31,9 @@ struct EvaluationOptions {
 Evaluation evaluate_policy(const Task& task, const Settings& settings,
                            const LinearGaussianPolicy<>& policy, int condition,
                            const EvaluationOptions& options);
+/// The same of a network; the condition may be a held-out one.
+Evaluation evaluate_policy(const Task& task, const Settings& settings, const NetworkPolicy& policy,
+                           int condition, const EvaluationOptions& options);
 
 struct EvaluateArguments {
   std::filesystem::path folder{};

@@ -106,7 +106,10 @@ struct TrainingOptions {
 };
 
 struct CommandLine {
-  CLI::App app{"Learns time-varying linear-Gaussian policies by PILQR, LQR-FLM or PI2.", "pilqr"};
+  CLI::App app{
+      "Learns time-varying linear-Gaussian policies by PILQR, LQR-FLM or PI2, and neural "
+      "networks from them.",
+      "pilqr"};
 
   bool tasks_json = false;
   TrainingOptions train;
@@ -136,7 +139,9 @@ struct CommandLine {
 
     auto* training = app.add_subcommand("train", "Train a policy, or go on with a run");
     train.add(*training, "1", "runs/TASK-ALGORITHM-seedS");
-    training->add_option("--algorithm", train.algorithm, "pilqr, lqr_flm or pi2 [pilqr]")
+    training
+        ->add_option("--algorithm", train.algorithm,
+                     "pilqr, lqr_flm, pi2, or with a network mdgps_pilqr, .. [pilqr]")
         ->type_name("A");
     training
         ->add_option("--resume", resume,

@@ -58,6 +58,17 @@ std::string to_line(const MetricsRow& row) {
       {"seconds_update", row.record.seconds_update},
       {"status", name(report.failure.kind)},
   };
+  if (row.guided) {
+    const GuidedFigures& guided = *row.guided;
+    line["supervision_loss"] = guided.supervision_loss;
+    line["supervision_error"] = guided.supervision_error;
+    line["seconds_fit"] = guided.seconds_fit;
+    line["seconds_c_step"] = guided.seconds_c_step;
+    line["seconds_s_step"] = guided.seconds_s_step;
+    if (!guided.supervision_failure.ok()) {
+      line["supervision_failure"] = guided.supervision_failure.message();
+    }
+  }
   if (report.replay_diverged_step >= 0) line["replay_diverged_step"] = report.replay_diverged_step;
   for (const Failure& fault : row.record.faults) line["faults"].push_back(fault.message());
   if (!report.ok()) line["failure"] = report.failure.message();

@@ -2,6 +2,7 @@
 /// metrics.jsonl: a line per iteration and condition.
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,16 @@
 
 namespace pilqr::command {
 
+/// What guided policy search says of an iteration besides.
+struct GuidedFigures {
+  double supervision_loss = UpdateReport::none;   ///< see SupervisionReport
+  double supervision_error = UpdateReport::none;  ///< the same
+  double seconds_fit = 0.0;  ///< of the whole iteration, like the next two; see MdgpsReport
+  double seconds_c_step = 0.0;
+  double seconds_s_step = 0.0;
+  Failure supervision_failure{};
+};
+
 /// One line. Numbers that there are none of are NaN, null in the file.
 struct MetricsRow {
   IterationRecord record{};
@@ -19,6 +30,7 @@ struct MetricsRow {
   long steps_total = 0;  ///< control steps of as many whole rollouts
   double success_rate = UpdateReport::none;   ///< of the iteration's samples, noise included
   double distance_mean = UpdateReport::none;  ///< of the iteration's samples, m
+  std::optional<GuidedFigures> guided{};      ///< guided policy search only
 };
 
 /// @param rollouts what the update used; not looked at if a rollout failed.

@@ -28,18 +28,9 @@ void require_free(const fs::path& path) {
   require_file(empty, path, "exists and is not empty, choose another folder with --out");
 }
 
-std::vector<AnyOptimizer> make_optimizers(const Task& task, const Settings& settings) {
-  std::vector<AnyOptimizer> optimizers;
-  for (const int condition : settings.conditions) {
-    optimizers.emplace_back(settings, task.initial_policy(condition));
-  }
-  return optimizers;
-}
-
 namespace {
 
-PolicyFile policy_file(const Settings& settings, const Progress& progress,
-                       const std::vector<AnyOptimizer>& optimizers) {
+PolicyFile policy_file(const Settings& settings, const Progress& progress, const Learner& learner) {
   PolicyFile file{.task = settings.task,
                   .algorithm = name(settings.algorithm),
                   .dt = find_task(settings.task).dt,
@@ -47,24 +38,57 @@ PolicyFile policy_file(const Settings& settings, const Progress& progress,
                   .samples_total = progress.samples_total,
                   .iteration = progress.iterations,
                   .conditions = settings.conditions};
-  for (const AnyOptimizer& optimizer : optimizers) file.policies.push_back(optimizer.policy());
+  for (const AnyOptimizer& optimizer : locals_of(learner)) {
+    file.policies.push_back(optimizer.policy());
+  }
   return file;
+}
+
+NetworkFile network_file(const Settings& settings, const Progress& progress,
+                         const NetworkPolicy& network) {
+  return {.policy = network,
+          .task = settings.task,
+          .algorithm = name(settings.algorithm),
+          .dt = find_task(settings.task).dt,
+          .seed = settings.seed,
+          .samples_total = progress.samples_total,
+          .iteration = progress.iterations,
+          .extra = {{"conditions", fmt::format("{}", fmt::join(settings.conditions, ","))}}};
+}
+
+/// What the run has to show: the policies, or the network and the policies it learns from.
+void save_policies(const RunFolder& folder, const Settings& settings, const Progress& progress,
+                   const Learner& learner, Sync sync) {
+  const NetworkPolicy* network = network_of(learner);
+  if (network != nullptr) {
+    save_network(folder.policy(), network_file(settings, progress, *network), sync);
+  }
+  save_policy(network == nullptr ? folder.policy() : folder.local_policies(),
+              policy_file(settings, progress, learner), sync);
 }
 
 RunSettings load_settings(const RunFolder& folder) {
   std::error_code error;
   require_file(fs::is_directory(folder.path, error), folder.path, "is not a run folder");
   // A folder of an earlier version holds every setting, used or not.
-  return resolve({.file = folder.config(), .algorithms = {"pilqr", "lqr_flm", "pi2"}});
+  return resolve({.file = folder.config(), .algorithms = algorithm_names()});
 }
 
 }  // namespace
 
 void save_best(const RunFolder& folder, const Settings& settings, const Progress& progress,
-               const std::vector<AnyOptimizer>& optimizers, Sync sync) {
-  PolicyFile file = policy_file(settings, progress, optimizers);
+               const Learner& learner, Sync sync) {
+  if (const NetworkPolicy* network = network_of(learner)) {
+    const auto& best = progress.best_network;
+    NetworkFile file = network_file(settings, progress, best ? best->policy : *network);
+    file.extra["best_iterations"] = fmt::format("{}", best ? best->iteration : progress.iterations);
+    if (best) file.extra["best_costs"] = fmt::format("{}", best->cost);
+    save_network(folder.best(), file, sync);
+    return;
+  }
+  PolicyFile file = policy_file(settings, progress, learner);
   const std::vector<ConditionHistory> histories =
-      progress.histories.empty() ? new_histories(optimizers) : progress.histories;
+      progress.histories.empty() ? new_histories(locals_of(learner)) : progress.histories;
   std::vector<int> iterations;
   std::vector<double> costs;
   for (std::size_t m = 0; m < histories.size(); ++m) {
@@ -79,10 +103,10 @@ void save_best(const RunFolder& folder, const Settings& settings, const Progress
 }
 
 void save_run(const RunFolder& folder, const Settings& settings, const Progress& progress,
-              const std::vector<AnyOptimizer>& optimizers, Sync sync) {
-  save_policy(folder.policy(), policy_file(settings, progress, optimizers), sync);
-  save_best(folder, settings, progress, optimizers, sync);
-  save_checkpoint(folder.checkpoint(), settings, progress, optimizers, sync);
+              const Learner& learner, Sync sync) {
+  save_policies(folder, settings, progress, learner, sync);
+  save_best(folder, settings, progress, learner, sync);
+  save_checkpoint(folder.checkpoint(), settings, progress, learner, sync);
 }
 
 void save_failed_rollout(const RunFolder& folder, const Settings& settings,
@@ -128,15 +152,16 @@ void sync_run(const RunFolder& folder) {
        {folder.config(), folder.metrics(), folder.policy(), folder.best(), folder.checkpoint()}) {
     sync_file(file);
   }
-  const fs::path previous = previous_checkpoint(folder.checkpoint());
   std::error_code error;
-  if (fs::exists(previous, error)) sync_file(previous);
+  for (const fs::path& file : {previous_checkpoint(folder.checkpoint()), folder.local_policies()}) {
+    if (fs::exists(file, error)) sync_file(file);
+  }
   if (!fs::exists(folder.quarantine(), error)) return;
   for (const auto& entry : fs::directory_iterator(folder.quarantine())) sync_file(entry.path());
 }
 
-RunFolder create_run(const fs::path& path, const RunSettings& run,
-                     const std::vector<AnyOptimizer>& optimizers, Sync sync) {
+RunFolder create_run(const fs::path& path, const RunSettings& run, const Learner& learner,
+                     Sync sync) {
   require_free(path);
   RunFolder folder{path};
   std::error_code error;
@@ -145,11 +170,12 @@ RunFolder create_run(const fs::path& path, const RunSettings& run,
   try {
     write_atomically(folder.config(), to_toml(run), sync);
     write_atomically(folder.metrics(), "", sync);
-    save_run(folder, run.settings, {}, optimizers, sync);
+    save_run(folder, run.settings, {}, learner, sync);
   } catch (const FileError&) {
     for (const fs::path& made :
-         {folder.config(), folder.metrics(), folder.policy(), folder.best(), folder.checkpoint(),
-          previous_checkpoint(folder.checkpoint()), folder.checkpoint().parent_path(), path}) {
+         {folder.config(), folder.metrics(), folder.policy(), folder.local_policies(),
+          folder.best(), folder.checkpoint(), previous_checkpoint(folder.checkpoint()),
+          folder.checkpoint().parent_path(), path}) {
       fs::remove(made, error);
     }
     throw;
@@ -158,10 +184,10 @@ RunFolder create_run(const fs::path& path, const RunSettings& run,
 }
 
 SavedRun load_run(const RunFolder& folder) {
-  SavedRun saved{.run = load_settings(folder), .optimizers = {}, .progress = {}};
+  SavedRun saved{.run = load_settings(folder), .learner = {}, .progress = {}};
   const Settings& settings = saved.run.settings;
-  saved.optimizers = make_optimizers(find_task(settings.task), settings);
-  LoadedCheckpoint loaded = load_checkpoint(folder.checkpoint(), settings, saved.optimizers);
+  saved.learner = make_learner(settings, find_task(settings.task));
+  LoadedCheckpoint loaded = load_checkpoint(folder.checkpoint(), settings, saved.learner);
   saved.progress = loaded.progress;
   saved.damage = std::move(loaded.damage);
   (void)finished_lines(folder.metrics(), saved.progress.iterations, settings.conditions);
@@ -178,13 +204,17 @@ void rewind_run(const RunFolder& folder, const SavedRun& saved) {
       finished_lines(folder.metrics(), saved.progress.iterations, saved.run.settings.conditions);
   keep_abandoned(folder, saved.progress.iterations, finished.size());
   write_atomically(folder.metrics(), finished);
-  save_policy(folder.policy(), policy_file(saved.run.settings, saved.progress, saved.optimizers));
-  save_best(folder, saved.run.settings, saved.progress, saved.optimizers, Sync::now);
+  save_policies(folder, saved.run.settings, saved.progress, saved.learner, Sync::now);
+  save_best(folder, saved.run.settings, saved.progress, saved.learner, Sync::now);
 }
 
 TrainedRun load_trained(const RunFolder& folder, bool best) {
-  const fs::path path = best ? folder.best() : folder.policy();
-  TrainedRun trained{.run = load_settings(folder), .policy = load_policy(path)};
+  RunSettings run = load_settings(folder);
+  const fs::path chosen = best ? folder.best() : folder.policy();
+  const bool guided = is_guided(run.settings.algorithm);
+  const fs::path path = guided ? folder.local_policies() : chosen;
+  TrainedRun trained{.run = std::move(run), .policy = load_policy(path)};
+  if (guided) trained.network = load_network(chosen);
   const Settings& s = trained.run.settings;
   const PolicyFile& file = trained.policy;
   const auto same = [&](const auto& found, const auto& expected, const char* what) {
@@ -201,6 +231,16 @@ TrainedRun load_trained(const RunFolder& folder, bool best) {
   require_file(policy.nx() == task.nx && policy.nu() == task.nu && policy.steps() == task.steps,
                path, "the policy has nx = {}, nu = {}, {} steps, the task {} has {}, {}, {}",
                policy.nx(), policy.nu(), policy.steps(), task.name, task.nx, task.nu, task.steps);
+  if (guided) {
+    const NetworkPolicy& network = trained.network->policy;
+    const int seen = task.nx + task.observation(s.conditions.front()).extra();
+    require_file(trained.network->task == s.task &&
+                     trained.network->algorithm == name(s.algorithm) && network.nx() == seen &&
+                     network.nu() == task.nu,
+                 chosen, "a network of {} by {} with nx = {}, nu = {}, expected {}, {}, {}, {}",
+                 in_quotes(trained.network->task), in_quotes(trained.network->algorithm),
+                 network.nx(), network.nu(), s.task, name(s.algorithm), seen, task.nu);
+  }
   return trained;
 }
 

@@ -2,8 +2,10 @@
 /// The folder of one training run.
 
 #include <filesystem>
+#include <optional>
 #include <vector>
 
+#include "pilqr/io/network_file.hpp"
 #include "pilqr/io/policy_file.hpp"
 #include "pilqr/train/checkpoint.hpp"
 #include "settings_file.hpp"
@@ -17,6 +19,10 @@ struct RunFolder {
   [[nodiscard]] std::filesystem::path config() const { return path / "config.toml"; }
   [[nodiscard]] std::filesystem::path metrics() const { return path / "metrics.jsonl"; }
   [[nodiscard]] std::filesystem::path policy() const { return path / "policy.safetensors"; }
+  /// Guided policy search only: its trajectory policies. policy() and best() are then networks.
+  [[nodiscard]] std::filesystem::path local_policies() const {
+    return path / "local_policies.safetensors";
+  }
   [[nodiscard]] std::filesystem::path best() const { return path / "best.safetensors"; }
   [[nodiscard]] std::filesystem::path quarantine() const { return path / "quarantine"; }
   [[nodiscard]] std::filesystem::path abandoned() const { return path / "abandoned.jsonl"; }
@@ -28,18 +34,15 @@ struct RunFolder {
 /// Throws FileError unless the path is free for a new folder: there is nothing, or an empty folder.
 void require_free(const std::filesystem::path& path);
 
-/// An optimiser for each condition of the settings, with the task's first policy.
-std::vector<AnyOptimizer> make_optimizers(const Task& task, const Settings& settings);
-
 /// Makes the folder of a run that has not begun: settings, first policies, no metrics. Throws
 /// FileError; nothing is then left of it.
 RunFolder create_run(const std::filesystem::path& path, const RunSettings& run,
-                     const std::vector<AnyOptimizer>& optimizers, Sync sync);
+                     const Learner& learner, Sync sync);
 
 /// A run that was interrupted, or is done.
 struct SavedRun {
   RunSettings run;
-  std::vector<AnyOptimizer> optimizers;
+  Learner learner;
   Progress progress;
   /// Why the last checkpoint was passed over for the one before; empty if it was not.
   std::string damage{};
@@ -58,12 +61,12 @@ void rewind_run(const RunFolder& folder, const SavedRun& saved);
 /// they were the policies, and the mean costs of their samples. Throws FileError.
 /// @param optimizers have the best policies of a run that has not begun: the first ones.
 void save_best(const RunFolder& folder, const Settings& settings, const Progress& progress,
-               const std::vector<AnyOptimizer>& optimizers, Sync sync);
+               const Learner& learner, Sync sync);
 
 /// Writes the policies, the best ones and then the checkpoint, each atomically, and keeps the
 /// checkpoint before. The checkpoint is what counts.
 void save_run(const RunFolder& folder, const Settings& settings, const Progress& progress,
-              const std::vector<AnyOptimizer>& optimizers, Sync sync);
+              const Learner& learner, Sync sync);
 
 /// Writes what there is of a rollout that failed, with the reason, to quarantine/, atomically: a
 /// safetensors file of the tensors x [steps, nx], u and xi [steps, nu] and cost [steps], of the
@@ -78,7 +81,8 @@ void sync_run(const RunFolder& folder);
 /// against the task. Throws FileError or InvalidArgument.
 struct TrainedRun {
   RunSettings run;
-  PolicyFile policy;
+  PolicyFile policy;  ///< guided policy search: the last trajectory policies, also if best is asked
+  std::optional<NetworkFile> network{};  ///< guided policy search only
 };
 TrainedRun load_trained(const RunFolder& folder, bool best = false);
 

@@ -378,6 +378,12 @@ std::string to_toml(const RunSettings& run) {
   return out;
 }
 
+std::vector<std::string> algorithm_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, algorithm] : choices(Algorithm{})) names.emplace_back(name);
+  return names;
+}
+
 std::vector<std::string> setting_keys() {
   std::vector<std::string> keys;
   RunSettings any;

@@ -53,6 +53,9 @@ RunSettings resolve(const SettingsRequest& request);
 /// The settings that the algorithm uses as TOML; numbers read back bit by bit.
 std::string to_toml(const RunSettings& run);
 
+/// The names of all algorithms.
+std::vector<std::string> algorithm_names();
+
 /// The names of all settings, sections as in "noise.width".
 std::vector<std::string> setting_keys();
 

@@ -1,5 +1,6 @@
 #include "train.hpp"
 
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -11,9 +12,24 @@
 
 namespace pilqr::command {
 
+namespace {
+
+/// Remembers the network that an iteration sampled if its cost is less than that of all before.
+void keep_best(const NetworkPolicy& sampled, const MdgpsReport& report, int iteration,
+               std::optional<BestNetwork>& best) {
+  double cost = 0.0;
+  for (const IterationRecord& record : report.conditions) {
+    cost += record.report.cost_mean / static_cast<double>(report.conditions.size());
+  }
+  if (std::isnan(cost) || (best && cost >= best->cost)) return;
+  best = {sampled, cost, iteration};
+}
+
+}  // namespace
+
 RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progress progress,
-                        std::vector<AnyOptimizer>& optimizers, int threads, Sync sync,
-                        const RunObserver& observer, Ranks& ranks) {
+                        Learner& learner, int threads, Sync sync, const RunObserver& observer,
+                        Ranks& ranks) {
   const Task& task = find_task(settings.task);
   AnySystem system = task.system();
   std::vector<AnyCost> costs;
@@ -21,9 +37,29 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
   std::optional<LineWriter> metrics;
   if (ranks.first()) metrics.emplace(folder.metrics());
 
-  TrainCallbacks<> callbacks;
+  MdgpsCallbacks<> callbacks;
+  std::optional<GuidedFigures> figures;
+  std::optional<NetworkPolicy> sampled;  // by the iteration, if it is a network
+  const auto remember_network = [&] {
+    const auto* guided = std::get_if<AnyMdgps>(&learner);
+    const bool samples = guided != nullptr && guided->trained() &&
+                         guided->options().sample_with == SampleWith::global_policy;
+    if (samples) sampled = guided->global();
+  };
+  remember_network();
+  callbacks.on_report = [&](int iteration, const MdgpsReport& report) {
+    figures = {.supervision_loss = report.supervision.loss,
+               .supervision_error = report.supervision.error,
+               .seconds_fit = report.seconds_fit,
+               .seconds_c_step = report.seconds_c_step,
+               .seconds_s_step = report.seconds_s_step,
+               .supervision_failure = report.supervision.failure};
+    if (sampled) keep_best(*sampled, report, iteration, progress.best_network);
+    remember_network();
+  };
   callbacks.on_update = [&](const IterationRecord& record, const Rollouts<>& rollouts) {
-    const MetricsRow row = describe_update(record, rollouts, task, progress);
+    MetricsRow row = describe_update(record, rollouts, task, progress);
+    row.guided = figures;
     progress.samples_total = row.samples_total;
     progress.steps_total = row.steps_total;
     if (!ranks.first()) return;
@@ -38,7 +74,7 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
     progress.iterations = iteration + 1;
     if (ranks.first()) {
       if (sync == Sync::now) metrics->sync();
-      save_run(folder, settings, progress, optimizers, sync);
+      save_run(folder, settings, progress, learner, sync);
       if (observer.on_iteration) observer.on_iteration(iteration);
     }
     return !interrupted();
@@ -52,12 +88,18 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
                              .exploration = settings.exploration,
                              .first_iteration = progress.iterations,
                              .conditions = settings.conditions};
-  const TrainResult result = with_executor(threads, [&](auto& executor) {
-    return pilqr::train(system, costs, optimizers, options, callbacks, executor, ranks,
-                        progress.histories);
+  const TrainResult result = with_executor(threads, [&](auto& executor) -> TrainResult {
+    if (auto* guided = std::get_if<AnyMdgps>(&learner)) {
+      const MdgpsResult done =
+          pilqr::train(system, costs, *guided, options, callbacks, executor, ranks);
+      return {.iterations = done.iterations, .stopped = done.stopped, .failure = done.failure};
+    }
+    const TrainCallbacks<>& trajectories = callbacks;
+    return pilqr::train(system, costs, std::get<std::vector<AnyOptimizer>>(learner), options,
+                        trajectories, executor, ranks, progress.histories);
   });
   // An iteration that ends the run is not saved, but what it tells of the policies is.
-  if (!result.ok() && ranks.first()) save_best(folder, settings, progress, optimizers, sync);
+  if (!result.ok() && ranks.first()) save_best(folder, settings, progress, learner, sync);
   return {
       .progress = progress,
       .failure = result.failure,
@@ -77,13 +119,13 @@ struct Job {
 };
 
 Job begin(const TrainArguments& arguments) {
-  Job job{.saved = {.run = resolve(arguments.settings), .optimizers = {}, .progress = {}}};
+  Job job{.saved = {.run = resolve(arguments.settings), .learner = {}, .progress = {}}};
   const Settings& settings = job.saved.run.settings;
   const std::filesystem::path path = arguments.out.value_or(
       std::filesystem::path("runs") /
       fmt::format("{}-{}-seed{}", settings.task, name(settings.algorithm), settings.seed));
-  job.saved.optimizers = make_optimizers(find_task(settings.task), settings);
-  job.folder = create_run(path, job.saved.run, job.saved.optimizers, Sync::now);
+  job.saved.learner = make_learner(settings, find_task(settings.task));
+  job.folder = create_run(path, job.saved.run, job.saved.learner, Sync::now);
   return job;
 }
 
@@ -105,7 +147,7 @@ std::string to_message(const Job& job) {
   out.put(job.finished);
   out.put(to_toml(job.saved.run));
   out.put(encode_safetensors(
-      checkpoint_to_safetensors(job.saved.run.settings, job.saved.progress, job.saved.optimizers)));
+      checkpoint_to_safetensors(job.saved.run.settings, job.saved.progress, job.saved.learner)));
   return out.bytes();
 }
 
@@ -114,10 +156,10 @@ Job from_message(const std::string& bytes) {
   Job job{.finished = in.get<bool>()};
   job.saved.run = resolve({.text = in.get_text()});
   const Settings& settings = job.saved.run.settings;
-  job.saved.optimizers = make_optimizers(find_task(settings.task), settings);
+  job.saved.learner = make_learner(settings, find_task(settings.task));
   const std::filesystem::path origin = "message of the first rank";  // begins error messages
   job.saved.progress = checkpoint_from_safetensors(decode_safetensors(in.get_text(), origin),
-                                                   origin, settings, job.saved.optimizers);
+                                                   origin, settings, job.saved.learner);
   return job;
 }
 
@@ -236,9 +278,8 @@ int train_and_tell(Job& job, const TrainArguments& arguments, Ranks& ranks) {
     tell_failed_updates(rows);
     last = std::exchange(rows, {});
   };
-  const RunOutcome outcome =
-      run_training(folder, settings, job.saved.progress, job.saved.optimizers, arguments.threads,
-                   Sync::now, observer, ranks);
+  const RunOutcome outcome = run_training(folder, settings, job.saved.progress, job.saved.learner,
+                                          arguments.threads, Sync::now, observer, ranks);
   table.clear();
   const int status = !outcome.failure.ok() ? exit_failure
                      : outcome.interrupted ? interruption_status()

@@ -27,13 +27,13 @@ struct RunObserver {
   std::function<void(int iteration)> on_iteration{};   ///< after it was saved
 };
 
-/// Trains up to the settings' number of iterations, from the progress that the optimizers have; on
+/// Trains up to the settings' number of iterations, from the progress that the learner has; on
 /// several ranks all of them call this with the same arguments, and the first one writes. Every
 /// iteration is saved before the next begins; with Sync::later the caller syncs the folder
 /// afterwards. Throws FileError if the folder cannot be written.
 RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progress progress,
-                        std::vector<AnyOptimizer>& optimizers, int threads, Sync sync,
-                        const RunObserver& observer, Ranks& ranks);
+                        Learner& learner, int threads, Sync sync, const RunObserver& observer,
+                        Ranks& ranks);
 
 struct TrainArguments {
   SettingsRequest settings{};

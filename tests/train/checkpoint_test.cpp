@@ -46,7 +46,9 @@ struct Training {
     return checkpoint_to_safetensors(settings, progress, optimizers);
   }
   void load(const SafeTensors& contents) {
-    progress = checkpoint_from_safetensors(contents, "f", settings, optimizers);
+    Learner learner = optimizers;
+    progress = checkpoint_from_safetensors(contents, "f", settings, learner);
+    optimizers = locals_of(learner);
   }
 
   Settings settings;
@@ -235,7 +237,7 @@ TEST(Checkpoint, OfAnotherKindOfRun) {
                              "is not part of the format"));
   EXPECT_EQ(test::file_error([&] { Training(mixture).load(plain.save()); }),
             "f: tensor \"condition_2/gmm/batches\" is missing");
-  std::vector<AnyOptimizer> one = {plain.optimizers[0]};
+  Learner one = std::vector{plain.optimizers[0]};
   EXPECT_THROW((void)checkpoint_to_safetensors(plain.settings, {}, one), InvalidArgument);
   EXPECT_THROW((void)checkpoint_from_safetensors(plain.save(), "f", plain.settings, one),
                InvalidArgument);
@@ -257,7 +259,12 @@ TEST(Checkpoint, Files) {
   EXPECT_EQ(directory.entries().size(), 2U);
 
   Training other(run.settings);
-  const auto load = [&] { return load_checkpoint(path, other.settings, other.optimizers); };
+  const auto load = [&] {
+    Learner learner = other.optimizers;
+    LoadedCheckpoint found = load_checkpoint(path, other.settings, learner);
+    other.optimizers = locals_of(learner);
+    return found;
+  };
   LoadedCheckpoint loaded = load();
   EXPECT_EQ(loaded.progress, run.progress);
   EXPECT_EQ(loaded.damage, "");

@@ -2,10 +2,12 @@
 /// Interrupted runs: all that training needs to go on as if it had never stopped, bit by bit.
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "pilqr/io/safetensors.hpp"
+#include "pilqr/train/learner.hpp"
 #include "pilqr/train/settings.hpp"
 
 namespace pilqr {
@@ -17,6 +19,8 @@ struct Progress {
   long steps_total = 0;    ///< control steps made
   /// One per condition, or none before the first iteration.
   std::vector<ConditionHistory> histories{};
+  /// Guided policy search on the rollouts of its network, after the first of them.
+  std::optional<BestNetwork> best_network{};
 
   friend bool operator==(const Progress&, const Progress&) = default;
 };
@@ -29,18 +33,20 @@ struct Progress {
 /// 0 the batches' statistics, "gmm/batch_0_counts" [K], "gmm/batch_0_means" [D, K] and
 /// "gmm/batch_0_covariances" [D (D + 1) / 2, K] ..; and of its history "history/failed_updates",
 /// "history/best/K", "k", "L", "cost", "iteration", "history/first_L" [T, nu, nu] and
-/// "history/spent" (scalar). The metadata are format "pilqr.checkpoint", format_version "4", task,
+/// "history/spent" (scalar). Guided policy search has besides "network/.." and, if there is one,
+/// "best_network/..", each with the tensors of a NetworkFile, "trained", "best_network/cost" and
+/// "best_network/iteration" (scalars), and with a mixture for the linearisation in every condition
+/// "linearize/gmm/..". The metadata are format "pilqr.checkpoint", format_version "5", task,
 /// algorithm, seed, conditions and the progress.
-/// @param optimizers one per condition of the settings.
+/// @param learner one optimizer per condition of the settings.
 SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& progress,
-                                      const std::vector<AnyOptimizer>& optimizers);
+                                      const Learner& learner);
 
-/// The inverse, into optimizers that were made with the run's settings. Throws FileError, beginning
-/// with `path`, if anything is missing, unknown, not valid or of another run; the optimizers are
-/// then as they were.
+/// The inverse, into a learner that was made with the run's settings. Throws FileError, beginning
+/// with `path`, if anything is missing, unknown, not valid or of another run; the learner is then
+/// as it was.
 Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem::path& path,
-                                     const Settings& settings,
-                                     std::vector<AnyOptimizer>& optimizers);
+                                     const Settings& settings, Learner& learner);
 
 /// Where the checkpoint before the one at `path` is kept: "previous.safetensors" next to it.
 std::filesystem::path previous_checkpoint(const std::filesystem::path& path);
@@ -48,8 +54,7 @@ std::filesystem::path previous_checkpoint(const std::filesystem::path& path);
 /// Writes the file atomically and with a checksum (io/sealed.hpp); the one that was there becomes
 /// the previous_checkpoint. Throws FileError; the file that was there is then untouched.
 void save_checkpoint(const std::filesystem::path& path, const Settings& settings,
-                     const Progress& progress, const std::vector<AnyOptimizer>& optimizers,
-                     Sync sync = Sync::now);
+                     const Progress& progress, const Learner& learner, Sync sync = Sync::now);
 
 /// What a run goes on from.
 struct LoadedCheckpoint {
@@ -61,6 +66,6 @@ struct LoadedCheckpoint {
 /// checkpoint_from_safetensors of the file or, if that is missing, cannot be read or is damaged, of
 /// the previous_checkpoint. A file that is whole but of another run is an error like any other.
 LoadedCheckpoint load_checkpoint(const std::filesystem::path& path, const Settings& settings,
-                                 std::vector<AnyOptimizer>& optimizers);
+                                 Learner& learner);
 
 }  // namespace pilqr

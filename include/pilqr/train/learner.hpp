@@ -1,7 +1,7 @@
 #pragma once
 /// What a run trains, chosen at run time.
 
-#include <utility>
+#include <limits>
 #include <variant>
 #include <vector>
 
@@ -15,6 +15,16 @@ using AnyMdgps = Mdgps<AnyOptimizer, NetworkPolicy>;
 
 /// One trajectory optimiser per condition of the settings, or guided policy search over them.
 using Learner = std::variant<std::vector<AnyOptimizer>, AnyMdgps>;
+
+/// The network whose rollouts had the least mean cost over the conditions; what BestPolicy says of
+/// that cost holds here.
+struct BestNetwork {
+  NetworkPolicy policy;
+  double cost = std::numeric_limits<double>::infinity();  ///< mean over the conditions
+  int iteration = -1;                                     ///< whose rollouts they were
+
+  friend bool operator==(const BestNetwork&, const BestNetwork&) = default;
+};
 
 /// A learner that has not begun, with the task's first policies. Throws InvalidArgument if a
 /// setting is invalid.

@@ -126,28 +126,24 @@ class Mdgps {
   /// The rollouts of the last iteration, one batch per condition; after a failed rollout they are
   /// incomplete.
   [[nodiscard]] const std::vector<Rollouts<Nx, Nu>>& rollouts() const { return batches_.rollouts; }
-  /// Those of the last iteration that failed, further attempts included; a list per condition.
-  [[nodiscard]] const std::vector<std::vector<FailedRollout<Nx, Nu>>>& failed_rollouts() const {
-    return batches_.failed;
-  }
 
   /// One iteration of ML16 algorithm 1. Of the options, samples, seed, noise and conditions count;
   /// see train() for costs, executor and team. All ranks must be given the same and have equal
   /// objects; each of them makes the S-step.
   ///
-  /// @param reject see TrainCallbacks.
+  /// @param reject, on_failed_rollout see TrainCallbacks.
   ///
   /// A condition of which a rollout, the linearisation or the C-step fails keeps its local policy
   /// and all that it carries, and teaches nothing in this iteration. If the S-step fails the global
   /// policy stays as it was; if that is the first of all, there is no C-step.
   template <System S, Cost C, Executor E, Team R = SingleRank>
   MdgpsReport iterate(S& system, const std::vector<C>& costs, const TrainOptions& options,
-                      int iteration, E& executor, R&& team = {},
-                      const Reject<Nx, Nu>& reject = {}) {
+                      int iteration, E& executor, R&& team = {}, const Reject<Nx, Nu>& reject = {},
+                      const OnFailedRollout<Nx, Nu>& on_failed_rollout = {}) {
     require_valid(options, costs.size(), locals_.size());
     MdgpsReport report;
     detail::StopWatch watch;
-    sample(system, costs, options, iteration, executor, team, reject);
+    sample(system, costs, options, iteration, executor, team, reject, on_failed_rollout);
     report.seconds_rollout = watch.lap();
     if (!trained_) report.initial = supervise(batches_.failures, options, iteration, 0);
     report.seconds_s_step = watch.lap();
@@ -165,10 +161,11 @@ class Mdgps {
   /// Rollouts of all conditions.
   template <class S, class C, class E, class R>
   void sample(S& system, const std::vector<C>& costs, const TrainOptions& options, int iteration,
-              E& executor, R& team, const Reject<Nx, Nu>& reject) {
+              E& executor, R& team, const Reject<Nx, Nu>& reject,
+              const OnFailedRollout<Nx, Nu>& on_failed) {
     if (options_.sample_with == SampleWith::local_policy || !trained_) {
       batches_ = sample_conditions<Nx, Nu>(system, costs, locals_, options, iteration, executor,
-                                           team, reject);
+                                           team, reject, on_failed);
       return;
     }
     std::vector<GlobalController<G>> controllers;
@@ -177,7 +174,8 @@ class Mdgps {
     }
     batches_ = sample_conditions<Nx, Nu>(
         system, costs, static_cast<int>(locals_.size()),
-        [&](std::size_t m) { return controllers[m]; }, options, iteration, executor, team, reject);
+        [&](std::size_t m) { return controllers[m]; }, options, iteration, executor, team, reject,
+        on_failed);
   }
 
   /// The linearisation and the C-step of every condition; none as long as the global policy has
@@ -281,13 +279,8 @@ MdgpsResult train(S& system, const std::vector<C>& costs, Mdgps<Optimizer, G>& m
   MdgpsResult result;
   for (int n = 0; n < options.iterations; ++n) {
     const int iteration = options.first_iteration + n;
-    result.last =
-        mdgps.iterate(system, costs, options, iteration, executor, team, callbacks.reject);
-    for (const auto& condition : mdgps.failed_rollouts()) {
-      for (const auto& failed : condition) {
-        if (callbacks.on_failed_rollout) callbacks.on_failed_rollout(failed);
-      }
-    }
+    result.last = mdgps.iterate(system, costs, options, iteration, executor, team, callbacks.reject,
+                                callbacks.on_failed_rollout);
     if (callbacks.on_report) callbacks.on_report(iteration, result.last);
     for (std::size_t m = 0; m < result.last.conditions.size(); ++m) {
       if (callbacks.on_update) {

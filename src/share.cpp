@@ -34,7 +34,6 @@ void put(const Failure& failure, MessageWriter& out) {
   out.put(std::string_view(failure.detail));
   out.put(failure.rank);
   out.put(failure.attempt);
-  out.put(failure.recorded);
 }
 
 Failure get_failure(MessageReader& in) {
@@ -48,7 +47,6 @@ Failure get_failure(MessageReader& in) {
   failure.detail = in.get_text();
   failure.rank = in.get<int>();
   failure.attempt = in.get<int>();
-  failure.recorded = in.get<int>();
   return failure;
 }
 

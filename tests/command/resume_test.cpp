@@ -166,6 +166,41 @@ TEST(Resume, TrimsTheMetricsToTheCheckpoint) {
   }
 }
 
+// Lines of iterations that are made again are of trials that were made all the same.
+TEST(Resume, KeepsTheLinesThatItCuts) {
+  Command command;
+  ASSERT_EQ(command.run(short_training("r", {"--iterations", "2"})).status, 0);
+  const std::string good = command.read("r/metrics.jsonl");
+  const std::string one = "{\"iteration\":2,\"condition\":0,\"samples_total\":12}\n";
+  command.write("r/metrics.jsonl", good + one + "{\"iteration\":2,\"cond");
+  ASSERT_EQ(command.run({"train", "--resume", "r", "--iterations", "3"}).status, 0);
+  EXPECT_EQ(command.read("r/abandoned.jsonl"), one);
+  // Cut again: behind the others. A run that ended before it cut the metrics appends nothing twice.
+  const std::string now = command.read("r/metrics.jsonl");
+  const std::string two = "{\"iteration\":3,\"condition\":0,\"samples_total\":16}\n";
+  command.write("r/metrics.jsonl", now + two);
+  command.write("r/abandoned.jsonl", one + two);
+  ASSERT_EQ(command.run({"train", "--resume", "r", "--iterations", "4"}).status, 0);
+  EXPECT_EQ(command.read("r/abandoned.jsonl"), one + two);
+  EXPECT_EQ(command.metrics("r").size(), 4U);
+}
+
+TEST(Resume, ARunWhoseExplorationIsSpentIsFinished) {
+  Command command;
+  const Outcome outcome =
+      command.run(short_training("r", {"--iterations", "9", "--set", "exploration.spent_ratio=1000",
+                                       "--set", "exploration.spent_iterations=2"}));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(test::begins(outcome.out, "Done: 2 iterations of 9, exploration is spent"))
+      << outcome.out;
+  EXPECT_EQ(command.metrics("r").size(), 2U);
+  const auto before = command.contents();
+  const Outcome again = command.run({"train", "--resume", "r"});
+  EXPECT_EQ(again.status, 0);
+  EXPECT_EQ(again.out, "r is finished: 2 iterations, its exploration is spent\n");
+  EXPECT_TRUE(command.contents() == before);
+}
+
 /// The file with a NaN in a gain.
 std::string with_nan(const std::filesystem::path& path) {
   SafeTensors contents = unseal(test::read_plainly(path), path);

@@ -48,7 +48,8 @@ TEST(Sync, TrainWaitsForTheDiskInEveryIteration) {
     });
   };
   const int few = train(2, "a");
-  constexpr int per_iteration = 1 + 3 * 2;  // metrics; policy, best, checkpoint and their directories
+  constexpr int per_iteration =
+      1 + 3 * 2;  // metrics; policy, best, checkpoint and their directories
   EXPECT_GT(few, 2 * per_iteration);
   EXPECT_EQ(train(5, "b"), few + 3 * per_iteration);
 }
@@ -65,7 +66,8 @@ TEST(Sync, CompareWaitsForTheDiskOnceInARun) {
                               .quiet = true});
     });
   };
-  constexpr int per_run = 6 * 2;  // config, metrics, policy, best, two checkpoints and their directories
+  constexpr int per_run =
+      6 * 2;  // config, metrics, policy, best, two checkpoints and their directories
   constexpr int summary = 2;
   EXPECT_EQ(compare(2, 1, "a"), per_run + summary);
   EXPECT_EQ(compare(5, 1, "b"), per_run + summary);

@@ -152,7 +152,8 @@ TEST(Train, FailedRolloutsAreListedAndKept) {
           command.path(fmt::format("r/quarantine/iteration_0_condition_0_sample_{}_attempt_{}"
                                    ".safetensors",
                                    sample, attempt)));
-      EXPECT_EQ(kept.tensors.at("x").shape, (std::vector<std::int64_t>{0, 2 * 2}));
+      EXPECT_EQ(kept.tensors.at("x").shape, (std::vector<std::int64_t>{1, 2 * 2}));
+      EXPECT_EQ(kept.metadata.at("step"), "0");
       EXPECT_TRUE(test::contains(kept.metadata.at("reason"), "timed_out: "));
     }
   }
@@ -187,6 +188,41 @@ TEST(Train, FailureSaysWhereAndKeepsTheLastGoodPolicy) {
   EXPECT_EQ(command.run({"train", "--resume", "r"}).status, 1);
   EXPECT_EQ(command.metrics("r").size(), 1U);
   EXPECT_TRUE(command.read("r/policy.safetensors") == before);
+}
+
+// Each is written before the next rollout begins: a kill loses none. The run that goes on makes the
+// iteration again and keeps these files apart.
+TEST(Train, FailedRolloutsOutliveAKill) {
+  Command command;
+  const auto kept = [&](const std::string& begin) {
+    std::vector<std::string> names;
+    for (const auto& [name, bytes] : command.contents("r/quarantine")) {
+      if (test::begins(name, begin)) names.push_back(name);
+    }
+    return names;
+  };
+  const auto kill_after_files = [&](const std::vector<std::string>& words, std::size_t files) {
+    const pid_t child = command.start(words);
+    for (int i = 0; i < 6000 && kept("iteration_0_").size() < files; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    ASSERT_EQ(::kill(child, SIGKILL), 0);
+    (void)command.wait(child);
+  };
+  kill_after_files(short_training("r", {"--set", "faults.time_limit=1e-9", "--samples", "100000"}),
+                   3);
+  const auto first = kept("iteration_0_");
+  ASSERT_GE(first.size(), 3U);
+  EXPECT_TRUE(command.metrics("r").empty()) << "in the middle of the iteration";
+  for (const std::string& name : first) {
+    const SafeTensors rollout = load_safetensors(command.path("r/quarantine/" + name));
+    EXPECT_TRUE(test::contains(rollout.metadata.at("reason"), "timed_out: "));
+  }
+  kill_after_files({"train", "--resume", "r"}, 1);
+  std::vector<std::string> expected;
+  for (const std::string& name : first) expected.push_back("abandoned_1_" + name);
+  EXPECT_EQ(kept("abandoned_1_"), expected);
+  EXPECT_GE(kept("iteration_0_").size(), 1U);
 }
 
 // Until then the policy stands and is sampled again; the count survives an interruption.

@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
+#include <cmath>
+#include <set>
 #include <thread>
 
 #include "pilqr/train/settings.hpp"
@@ -113,20 +116,35 @@ TEST(Faults, AFifthOfTheRolloutsDoesNoHarm) {
 
 TEST(Faults, WhenAllFailTheTrainingEndsAndSaysWhy) {
   const Task& task = find_task("reacher");
+  struct Case {
+    Faulty::Way way;
+    FailureKind kind;
+    std::string reason;
+  };
   for (const Algorithm algorithm : {Algorithm::pilqr, Algorithm::lqr_flm, Algorithm::pi2}) {
-    RecordedRun run(settings_for("reacher", algorithm));
-    const auto before = run.states();
-    const TrainResult result = train_on(Faulty(task, 1.0, {Faulty::throws}), run, 3);
-    EXPECT_EQ(result.iterations, 0);
-    EXPECT_EQ(result.failure.kind, FailureKind::system_error);
-    EXPECT_EQ(result.failure.attempt, 1);
-    EXPECT_TRUE(result.failure.message().ends_with(
-        "(the gripper is stuck; 0 of 20 rollouts are good, 10 needed)"))
-        << result.failure.message();
-    EXPECT_EQ(run.states(), before);
-    ASSERT_EQ(run.log.size(), 1U);
-    EXPECT_EQ(run.log[0].faults.size(), 40U);
-    EXPECT_EQ(run.log[0].rollouts, 40);
+    for (const Case& c : {Case{Faulty::throws, FailureKind::system_error, "the gripper is stuck; "},
+                          Case{Faulty::gives_nan, FailureKind::non_finite_state, ""},
+                          Case{Faulty::wrong_size, FailureKind::system_error,
+                               "the state's size is not the policy's nx; "},
+                          Case{Faulty::slow, FailureKind::timed_out, "seconds taken; "}}) {
+      SCOPED_TRACE(fmt::format("{} {}", name(algorithm), name(c.kind)));
+      RecordedRun run(settings_for("reacher", algorithm));
+      if (c.way == Faulty::slow) run.options.faults.time_limit = 0.02;
+      const auto before = run.states();
+      const TrainResult result = train_on(Faulty(task, 1.0, {c.way}), run, 3);
+      EXPECT_EQ(result.iterations, 0);
+      EXPECT_EQ(result.failure.kind, c.kind);
+      EXPECT_EQ(result.failure.attempt, 1);
+      EXPECT_EQ(result.failed_updates, 0) << "there was none";
+      EXPECT_TRUE(result.failure.message().ends_with(
+          fmt::format("({}0 of 20 rollouts are good, 10 needed)", c.reason)))
+          << result.failure.message();
+      EXPECT_EQ(run.states(), before);
+      ASSERT_EQ(run.log.size(), 1U) << "a robot that is broken is not asked again";
+      EXPECT_EQ(run.log[0].faults.size(), 40U);
+      EXPECT_EQ(run.log[0].rollouts, 40);
+      EXPECT_TRUE(run.ended.empty());
+    }
   }
 }
 
@@ -135,11 +153,12 @@ TEST(Faults, EachKindIsNamedAndNoneReachesTheUpdate) {
   struct Case {
     Faulty::Way way;
     FailureKind kind;
+    int applied;  ///< controls at the step that the failure names
   };
-  for (const Case& c : {Case{Faulty::throws, FailureKind::system_error},
-                        Case{Faulty::gives_nan, FailureKind::non_finite_state},
-                        Case{Faulty::wrong_size, FailureKind::system_error},
-                        Case{Faulty::slow, FailureKind::timed_out}}) {
+  for (const Case& c : {Case{Faulty::throws, FailureKind::system_error, 1},
+                        Case{Faulty::gives_nan, FailureKind::non_finite_state, 0},
+                        Case{Faulty::wrong_size, FailureKind::system_error, 0},
+                        Case{Faulty::slow, FailureKind::timed_out, 1}}) {
     Settings settings = settings_for("reacher", Algorithm::pi2);
     RecordedRun run(settings);
     run.options.faults = {.retries = 0, .least_share = 0.1, .time_limit = 0.02};
@@ -164,9 +183,156 @@ TEST(Faults, EachKindIsNamedAndNoneReachesTheUpdate) {
     for (const FailedRollout<>& f : failed) {
       EXPECT_EQ(f.failure.kind, c.kind) << f.failure.message();
       EXPECT_EQ(f.rollout.samples(), 1);
-      EXPECT_EQ(f.rollout.steps(), f.failure.step);
+      EXPECT_EQ(f.rollout.steps(), f.failure.step + c.applied);
+      // The last control is the one that did it: that of the policy, with its noise.
+      const int last = f.rollout.steps() - 1;
+      ASSERT_GE(last, 0);
+      VectorX u;
+      task.initial_policy(0).act(last, f.rollout.x[last].col(0), f.rollout.xi[last].col(0), u);
+      EXPECT_EQ(VectorX(f.rollout.u[last].col(0)), u);
       for (int t = 0; t < f.rollout.steps(); ++t) EXPECT_TRUE(f.rollout.x[t].allFinite());
     }
+  }
+}
+
+/// The reacher, of which some rollouts throw at step 5 and some begin far away; rollouts are
+/// counted as they begin.
+class Counted {
+ public:
+  static constexpr int Nx = Dynamic;
+  static constexpr int Nu = Dynamic;
+  static constexpr double far = 1e6;
+  static constexpr int when = 5;
+
+  Counted(int& begun, std::set<int> throwing, std::set<int> far_away = {})
+      : inner_(find_task("reacher").system()),
+        begun_(&begun),
+        throwing_(std::move(throwing)),
+        far_away_(std::move(far_away)) {}
+
+  void reset(int condition, RandomStream& stream, VectorX& x) {
+    inner_.reset(condition, stream, x);
+    number_ = (*begun_)++;
+    if (far_away_.count(number_) != 0) x(0) += far;
+  }
+  void step(int t, const VectorX& x, const VectorX& u, RandomStream& stream, VectorX& next) {
+    if (throwing_.count(number_) != 0 && t == when) throw std::runtime_error("stuck");
+    inner_.step(t, x, u, stream, next);
+  }
+
+ private:
+  AnySystem inner_;
+  int* begun_;
+  std::set<int> throwing_, far_away_;
+  int number_ = 0;
+};
+
+template <class S, class Executor, class R>
+TrainResult train_with_system(const S& system, RecordedRun& run, const TrainCallbacks<>& callbacks,
+                              Executor& executor, R&& team) {
+  const Task& task = find_task("reacher");
+  AnySystem any(system, task.nx, task.nu);
+  return train(any, run.costs, run.optimizers, run.options, callbacks, executor, team);
+}
+
+// So that nothing of them is lost if the program is killed.
+TEST(Faults, AreToldOfBeforeTheNextRolloutBegins) {
+  RecordedRun run(settings_for("reacher", Algorithm::pi2));
+  run.options.iterations = 1;
+  int begun = 0;
+  std::vector<int> told;
+  SerialExecutor serial;
+  const TrainResult result =
+      train_with_system(Counted(begun, {3, 7, 20}), run,
+                        {.on_failed_rollout =
+                             [&](const FailedRollout<>& f) {
+                               told.push_back(begun);
+                               EXPECT_EQ(f.failure.step, Counted::when);
+                               EXPECT_EQ(f.rollout.steps(), Counted::when + 1);
+                             }},
+                        serial, SingleRank{});
+  EXPECT_TRUE(result.ok());
+  // 20 samples; the second attempt of sample 3 is rollout 20 and fails as well.
+  EXPECT_EQ(told, (std::vector<int>{4, 8, 21}));
+}
+
+TEST(Faults, AreToldOfOnceOnEveryRankAndOneAtATime) {
+  const Task& task = find_task("reacher");
+  using Places = std::multiset<std::pair<int, int>>;
+  const auto check = [&](auto&& executor, auto&& team) {
+    Settings settings = settings_for("reacher", Algorithm::pi2);
+    RecordedRun run(settings);
+    run.options.iterations = 1;
+    run.options.faults.least_share = 0.1;
+    Places told;
+    std::atomic<int> inside = 0;
+    TrainCallbacks<> callbacks = run.callbacks();
+    callbacks.reject = [](int, int i, const Rollouts<>&) {
+      return std::string(i % 5 == 0 ? "no" : "");
+    };
+    callbacks.on_failed_rollout = [&](const FailedRollout<>& f) {
+      EXPECT_EQ(++inside, 1);
+      told.insert({f.failure.sample, f.failure.attempt});
+      --inside;
+    };
+    ASSERT_TRUE(train_with_system(Faulty(task, 0.3), run, callbacks, executor, team).ok());
+    Places listed;
+    for (const Failure& fault : run.log[0].faults) listed.insert({fault.sample, fault.attempt});
+    EXPECT_GT(listed.size(), 8U);
+    EXPECT_EQ(told, listed);
+  };
+  check(SerialExecutor{}, SingleRank{});
+#if defined(PILQR_HAS_TBB)
+  check(TbbExecutor(4), SingleRank{});
+#endif
+  test::on_ranks(3, [&](test::ThreadTeam& team) { check(SerialExecutor{}, team); });
+}
+
+// What cannot be written ends the training.
+TEST(Faults, AnErrorOfTheCallbackIsPassedOn) {
+  const Task& task = find_task("reacher");
+  const auto check = [&](auto&& executor) {
+    RecordedRun run(settings_for("reacher", Algorithm::pi2));
+    const TrainCallbacks<> callbacks{
+        .on_failed_rollout = [](const FailedRollout<>&) { throw std::logic_error("disk full"); }};
+    EXPECT_THROW((void)train_with_system(Faulty(task, 0.5), run, callbacks, executor, SingleRank{}),
+                 std::logic_error);
+  };
+  check(SerialExecutor{});
+#if defined(PILQR_HAS_TBB)
+  check(TbbExecutor(2));
+#endif
+}
+
+/// Single costs that are finite, and a sum that is not, for rollouts that began far away.
+struct Overflowing {
+  double operator()(int /*t*/, const ConstVectorRef& x, const ConstVectorRef& u) const {
+    return std::abs(x(0)) > 0.5 * Counted::far ? 1e308 : u.squaredNorm();
+  }
+  void expand(int /*t*/, const ConstVectorRef& /*x*/, const ConstVectorRef& /*u*/,
+              double /*weight*/, CostExpansion& /*out*/) const {}
+};
+
+// An update does not see the rollouts that failed, but those who look for the sample do.
+TEST(Faults, AFailedUpdateNamesTheSampleAsItWasDrawn) {
+  struct Case {
+    int retries;
+    std::set<int> throwing, far_away;
+    int sample, attempt;
+  };
+  for (const Case& c : {Case{0, {}, {6}, 6, 0}, Case{0, {2, 4}, {6}, 6, 0},
+                        Case{1, {2, 4}, {6}, 6, 0}, Case{1, {2, 4}, {21}, 4, 1}}) {
+    RecordedRun run(settings_for("reacher", Algorithm::pi2));
+    run.costs = {AnyCost(Overflowing{})};
+    run.options.iterations = 1;
+    run.options.faults.retries = c.retries;
+    int begun = 0;
+    SerialExecutor serial;
+    const TrainResult result =
+        train_with_system(Counted(begun, c.throwing, c.far_away), run, {}, serial, SingleRank{});
+    EXPECT_EQ(result.failure.kind, FailureKind::non_finite_cost);
+    EXPECT_EQ(result.failure.sample, c.sample);
+    EXPECT_EQ(result.failure.attempt, c.attempt);
   }
 }
 

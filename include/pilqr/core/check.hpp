@@ -98,9 +98,8 @@ struct Failure {
   int step = -1;
   double value = std::numeric_limits<double>::quiet_NaN();
   std::string detail{};
-  int rank = -1;     ///< the process of a team whose rollout it was
-  int attempt = 0;   ///< of a rollout: how often it had been made before
-  int recorded = 0;  ///< of a rollout: steps whose state, control and cost are there
+  int rank = -1;    ///< the process of a team whose rollout it was
+  int attempt = 0;  ///< of a rollout: how often it had been made before
 
   [[nodiscard]] bool ok() const { return kind == FailureKind::none; }
 

@@ -56,7 +56,8 @@ concept Actor = std::copy_constructible<P> &&
   actor.act(0, x, xi, u);
 };
 
-/// One rollout into column i of `rollouts`. Returns what stopped it, if anything did.
+/// One rollout into column i of `rollouts`. Returns what stopped it, if anything did; the costs of
+/// the steps that it did not get to are then NaN.
 template <int Nx, int Nu, System S, Cost C, Actor P>
 Failure run_rollout(S& system, const C& cost, P& policy, const SampleOptions& options, int i,
                     Rollouts<Nx, Nu>& rollouts) {
@@ -83,7 +84,6 @@ Failure run_rollout(S& system, const C& cost, P& policy, const SampleOptions& op
   Vector<Nx> next(nx);
   Vector<Nu> u(nu);
   int t = 0;
-  int recorded = 0;
   const auto fail = [&](FailureKind kind, double value, const char* detail = "") {
     return Failure{.kind = kind,
                    .condition = options.condition,
@@ -91,9 +91,9 @@ Failure run_rollout(S& system, const C& cost, P& policy, const SampleOptions& op
                    .step = t,
                    .value = value,
                    .detail = detail,
-                   .attempt = options.attempt,
-                   .recorded = recorded};
+                   .attempt = options.attempt};
   };
+  rollouts.cost.row(i).setConstant(std::numeric_limits<double>::quiet_NaN());
   using Clock = std::chrono::steady_clock;
   const bool limited = options.time_limit < std::numeric_limits<double>::infinity();
   const auto begin = limited ? Clock::now() : Clock::time_point{};
@@ -119,7 +119,6 @@ Failure run_rollout(S& system, const C& cost, P& policy, const SampleOptions& op
       rollouts.u[t].col(i) = u;
       rollouts.xi[t].col(i) = xi.col(t);
       rollouts.cost(i, t) = c;
-      recorded = t + 1;
       if (t + 1 < T) {
         system.step(t, x, u, stream, next);
         x.swap(next);

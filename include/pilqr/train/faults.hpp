@@ -59,9 +59,11 @@ using OnFailedRollout = std::function<void(const FailedRollout<Nx, Nu>&)>;
 template <int Nx = Dynamic, int Nu = Dynamic>
 using Reject = std::function<std::string(int condition, int i, const Rollouts<Nx, Nu>& rollouts)>;
 
-/// The first steps of rollout i, as a batch of one.
+/// What there is of rollout i, as a batch of one: the steps up to the first without a cost.
 template <int Nx, int Nu>
-[[nodiscard]] Rollouts<Nx, Nu> part_of(const Rollouts<Nx, Nu>& rollouts, int i, int steps) {
+[[nodiscard]] Rollouts<Nx, Nu> part_of(const Rollouts<Nx, Nu>& rollouts, int i) {
+  int steps = 0;
+  while (steps < rollouts.steps() && !std::isnan(rollouts.cost(i, steps))) ++steps;
   Rollouts<Nx, Nu> part(steps, 1, rollouts.nx(), rollouts.nu());
   for (int t = 0; t < steps; ++t) {
     part.x[t].col(0) = rollouts.x[t].col(i);

@@ -124,8 +124,7 @@ void ask(const Reject<Nx, Nu>& reject, const std::vector<int>& made,
                                                   .sample = number % N,
                                                   .step = rollouts[m].steps(),
                                                   .detail = std::move(reason),
-                                                  .attempt = which[m].attempt,
-                                                  .recorded = rollouts[m].steps()};
+                                                  .attempt = which[m].attempt};
   }
 }
 
@@ -207,10 +206,8 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
   std::iota(missing.begin(), missing.end(), 0);
   std::mutex telling;
   const auto failed_rollout = [&](int number) -> FailedRollout<Nx, Nu> {
-    const Failure& failure = failures[static_cast<std::size_t>(number)];
-    return {iteration, failure,
-            part_of(batches.rollouts[static_cast<std::size_t>(number / N)], number % N,
-                    failure.recorded)};
+    return {iteration, failures[static_cast<std::size_t>(number)],
+            part_of(batches.rollouts[static_cast<std::size_t>(number / N)], number % N)};
   };
   for (int attempt = 0; attempt <= options.faults.retries && !missing.empty(); ++attempt) {
     for (SampleOptions& w : which) w.attempt = attempt;

@@ -24,7 +24,8 @@ TEST(Killed, AtAnyMomentEndsInTheSameRun) {
       {"--algorithm", "pilqr"},
       {"--algorithm", "pilqr", "--set", "fit.prior=gmm", "--set", "gmm.max_clusters=3"},
       {"--algorithm", "lqr_flm"},
-      {"--algorithm", "pi2"}};
+      {"--algorithm", "pi2"},
+      {"--algorithm", "mdgps_lqr_flm", "--set", "network.steps=20"}};
   for (auto words : algorithms) {
     SCOPED_TRACE(words.back());
     Command command;
@@ -42,8 +43,7 @@ TEST(Killed, AtAnyMomentEndsInTheSameRun) {
     ASSERT_EQ(::kill(child, SIGKILL), 0);
     (void)command.wait(child);
 
-    const int saved = load_policy(command.path("r/policy.safetensors")).iteration;
-    const std::string total = std::to_string(saved + 3);
+    const std::string total = std::to_string(test::saved_iterations(command, "r") + 3);
     const Outcome resumed = command.run({"train", "--resume", "r", "--iterations", total});
     ASSERT_EQ(resumed.status, 0) << resumed.err;
     words.back() = total;

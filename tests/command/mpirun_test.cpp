@@ -60,6 +60,20 @@ TEST(Mpirun, RanksDoNotShow) {
   }
 }
 
+TEST(Mpirun, RanksDoNotShowInANetwork) {
+  Command command;
+  const std::vector<std::string> guided = {"--algorithm", "mdgps_pilqr", "--set",
+                                           "network.steps=40"};
+  ASSERT_EQ(command.run(training("alone", "3,1,0", guided)).status, 0);
+  const Outcome outcome = run(command, 2, training("shared", "3,1,0", guided));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  expect_same_run(command, "alone", "shared");
+  const Outcome resumed = run(command, 2, {"train", "--resume", "shared", "--iterations", "5"});
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  ASSERT_EQ(command.run({"train", "--resume", "alone", "--iterations", "5"}).status, 0);
+  expect_same_run(command, "alone", "shared");
+}
+
 TEST(Mpirun, RanksWithThreads) {
   Command command;
   ASSERT_EQ(command.run(training("alone", "0,2")).status, 0);

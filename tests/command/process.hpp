@@ -118,6 +118,9 @@ class Command {
     for (auto& line : lines) {
       EXPECT_EQ(line.erase("seconds_rollout"), 1U);
       EXPECT_EQ(line.erase("seconds_update"), 1U);
+      for (const char* of_networks : {"seconds_fit", "seconds_c_step", "seconds_s_step"}) {
+        line.erase(of_networks);
+      }
     }
     return lines;
   }
@@ -128,11 +131,17 @@ class Command {
 
 /// Two run folders with the same bytes, but for the times in the metrics.
 inline void expect_same_run(const Command& command, const std::string& a, const std::string& b) {
-  for (const char* file : {"config.toml", "policy.safetensors", "best.safetensors",
-                           "checkpoint/state.safetensors"}) {
+  for (const char* file :
+       {"config.toml", "policy.safetensors", "best.safetensors", "checkpoint/state.safetensors"}) {
     EXPECT_TRUE(command.read(a + '/' + file) == command.read(b + '/' + file)) << file;
   }
   EXPECT_EQ(command.timeless_metrics(a), command.timeless_metrics(b));
+}
+
+/// Iterations that a run has saved.
+inline int saved_iterations(const Command& command, const std::string& run) {
+  return std::stoi(
+      load_safetensors(command.path(run + "/policy.safetensors")).metadata.at("iteration"));
 }
 
 /// The contract for bad input: status 2, nothing on stdout, one line on stderr with these parts.

@@ -22,7 +22,12 @@ TEST_P(ResumeOf, IsBitIdenticalAtEveryCut) {
   Command command;
   const std::string setting = GetParam();
   std::vector<std::string> more = {"--set", setting, "--conditions", "3,1", "--iterations"};
-  if (setting == "fit.prior=gmm") more.insert(more.begin(), {"--set", "gmm.max_clusters=3"});
+  const auto insert = [&](const std::vector<std::string>& words) {
+    more.insert(more.begin(), words.begin(), words.end());
+  };
+  if (test::contains(setting, "=gmm")) insert({"--set", "gmm.max_clusters=3"});
+  if (test::contains(setting, "mdgps")) insert({"--set", "network.steps=40"});
+  if (test::begins(setting, "mdgps.")) insert({"--algorithm", "mdgps_lqr_flm"});
   const auto train = [&](const std::string& out, const std::string& iterations) {
     auto words = more;
     words.push_back(iterations);
@@ -40,7 +45,9 @@ TEST_P(ResumeOf, IsBitIdenticalAtEveryCut) {
 
 INSTANTIATE_TEST_SUITE_P(All, ResumeOf,
                          ::testing::Values("algorithm=pilqr", "fit.prior=gmm", "algorithm=lqr_flm",
-                                           "algorithm=pi2", "preset=paper"),
+                                           "algorithm=pi2", "preset=paper", "algorithm=mdgps_pilqr",
+                                           "algorithm=mdgps_pi2", "mdgps.linearize_prior=gmm",
+                                           "mdgps.sample_with=local_policy"),
                          [](const auto& of) {
                            std::string name = of.param;
                            std::replace_if(

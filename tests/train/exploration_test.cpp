@@ -128,10 +128,10 @@ TEST(Exploration, OptionsAndShapes) {
   auto L = random_factors(2, 2, 1);
   EXPECT_THROW((void)describe_exploration(L, random_factors(3, 2, 1)), InvalidArgument);
   EXPECT_THROW((void)raise_exploration(random_factors(2, 3, 1), 0.5, L), InvalidArgument);
-  EXPECT_FALSE(is_spent({.ratio_max = 1e-300}, {})) << "the default ends nothing";
-  EXPECT_TRUE(is_spent({.ratio_max = 0.1}, {.spent_ratio = 0.1}));
-  EXPECT_TRUE(is_spent({.ratio_max = 0.2}, {.floor = 0.2}));
-  EXPECT_FALSE(is_spent({.ratio_max = 0.21}, {.floor = 0.2, .spent_ratio = 0.1}));
+  EXPECT_FALSE(is_spent(Exploration{.ratio_max = 1e-300}, {})) << "the default ends nothing";
+  EXPECT_TRUE(is_spent(Exploration{.ratio_max = 0.1}, {.spent_ratio = 0.1}));
+  EXPECT_TRUE(is_spent(Exploration{.ratio_max = 0.2}, {.floor = 0.2}));
+  EXPECT_FALSE(is_spent(Exploration{.ratio_max = 0.21}, {.floor = 0.2, .spent_ratio = 0.1}));
 }
 
 /// A training of three conditions of the reacher, with histories.

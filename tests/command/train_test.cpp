@@ -310,7 +310,7 @@ TEST(Evaluate, Best) {
     return std::vector<std::string>{"--conditions", "0,2", "--iterations", iterations,
                                     "--samples",    "2",   "--algorithm",  "pi2"};
   };
-  ASSERT_EQ(command.run(short_training("r", words("8"))).status, 0);
+  ASSERT_EQ(command.run(short_training("r", words("8"), "reacher")).status, 0);
   const PolicyFile best = load_policy(command.path("r/best.safetensors"));
   std::istringstream iterations(best.extra.at("best_iterations"));
   std::istringstream costs(best.extra.at("best_costs"));
@@ -330,9 +330,10 @@ TEST(Evaluate, Best) {
     EXPECT_EQ(iteration, std::to_string(expected));
     EXPECT_EQ(std::stod(cost), least);
     if (expected == 0) {
-      EXPECT_EQ(best.policies[m], find_task("point_mass").initial_policy(best.conditions[m]));
+      EXPECT_EQ(best.policies[m], find_task("reacher").initial_policy(best.conditions[m]));
     } else {
-      ASSERT_EQ(command.run(short_training("short" + iteration, words(iteration))).status, 0);
+      ASSERT_EQ(
+          command.run(short_training("short" + iteration, words(iteration), "reacher")).status, 0);
       EXPECT_EQ(best.policies[m],
                 load_policy(command.path("short" + iteration + "/policy.safetensors")).policies[m]);
       std::filesystem::remove_all(command.path("short" + iteration));

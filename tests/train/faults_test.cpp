@@ -161,7 +161,8 @@ TEST(Faults, EachKindIsNamedAndNoneReachesTheUpdate) {
                         Case{Faulty::slow, FailureKind::timed_out, 1}}) {
     Settings settings = settings_for("reacher", Algorithm::pi2);
     RecordedRun run(settings);
-    run.options.faults = {.retries = 0, .least_share = 0.1, .time_limit = 0.02};
+    run.options.faults = {.retries = 0, .least_share = 0.1};
+    if (c.way == Faulty::slow) run.options.faults.time_limit = 0.02;
     std::vector<FailedRollout<>> failed;
     int updated = 0;
     const TrainResult result =
@@ -189,7 +190,7 @@ TEST(Faults, EachKindIsNamedAndNoneReachesTheUpdate) {
       ASSERT_GE(last, 0);
       VectorX u;
       task.initial_policy(0).act(last, f.rollout.x[last].col(0), f.rollout.xi[last].col(0), u);
-      EXPECT_EQ(VectorX(f.rollout.u[last].col(0)), u);
+      EXPECT_TRUE(f.rollout.u[last].col(0).isApprox(u, 1e-12));
       for (int t = 0; t < f.rollout.steps(); ++t) EXPECT_TRUE(f.rollout.x[t].allFinite());
     }
   }

@@ -15,7 +15,7 @@ namespace {
 
 using test::MoodyOptimizer;
 
-/// A training of the point mass in which the updates of each condition fail when they should.
+/// A training of the reacher in which the updates of each condition fail when they should.
 struct Moody {
   explicit Moody(std::vector<std::set<int>> bad) : bads(std::move(bad)) {
     for (std::size_t m = 0; m < bads.size(); ++m) {
@@ -45,7 +45,7 @@ struct Moody {
     return pilqr::train(system, costs, optimizers, options, callbacks, executor, team, histories);
   }
 
-  const Task& task = find_task("point_mass");
+  const Task& task = find_task("reacher");
   std::vector<std::set<int>> bads;
   std::vector<MoodyOptimizer> optimizers;
   std::vector<AnyCost> costs;

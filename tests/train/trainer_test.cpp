@@ -36,13 +36,18 @@ void train_in_sequence(RecordedRun& run, int iterations) {
                                  .condition = id,
                                  .noise = run.options.noise});
       ASSERT_TRUE(batch.ok());
-      const UpdateReport report =
+      UpdateReport report =
           run.optimizers[m].update(batch.rollouts, run.costs[m],
                                    RandomStream({.seed = run.options.seed,
                                                  .iteration = static_cast<std::uint32_t>(n),
                                                  .condition = static_cast<std::uint32_t>(id),
                                                  .purpose = StreamPurpose::fit}));
       ASSERT_TRUE(report.ok()) << report.failure.message();
+      const Exploration left = describe_exploration(run.optimizers[m].policy().L,
+                                                    find_task("reacher").initial_policy(id).L);
+      report.noise_std_min = left.std_min;
+      report.noise_ratio_min = left.ratio_min;
+      report.noise_ratio_max = left.ratio_max;
       run.log.push_back(
           {.iteration = n, .condition = id, .report = report, .rollouts = run.options.samples});
       run.seen.push_back(batch.rollouts.x);

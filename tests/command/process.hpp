@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "io/io_support.hpp"
+#include "pilqr/io/safetensors.hpp"
 
 namespace pilqr::test {
 

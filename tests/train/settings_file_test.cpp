@@ -112,6 +112,18 @@ const std::map<std::string, std::string>& other_values() {
       {"pi2.centered", "false"},
       {"pi2.shrinkage", "4.0"},
       {"pi2.min_variance_ratio", "0.5"},
+      {"mdgps.sample_with", "\"local_policy\""},
+      {"mdgps.linearize_prior", "\"gmm\""},
+      {"mdgps.linearize_ridge", "0.5"},
+      {"mdgps.variance_floor", "0.25"},
+      {"network.hidden", "[7, 5]"},
+      {"network.activation", "\"relu\""},
+      {"network.steps", "17"},
+      {"network.batch", "3"},
+      {"network.learning_rate", "0.25"},
+      {"network.last_rate", "0.5"},
+      {"network.weight_decay", "0.0"},
+      {"network.least_scale", "0.125"},
   };
   return values;
 }
@@ -122,15 +134,16 @@ TEST(SettingsFile, EverySettingIsReadAndWrittenAlone) {
   for (const std::string& key : keys) {
     if (key == "task" || key == "algorithm" || key == "preset") continue;  // they change others
     const std::string& value = other_values().at(key);
-    auto expected = entries(to_toml(with({"algorithm=pilqr"})));
+    auto expected = entries(to_toml(with({"algorithm=mdgps_pilqr"})));
     ASSERT_TRUE(expected.count(key)) << key;
     ASSERT_NE(expected.at(key), value) << key;
     expected[key] = value;
-    EXPECT_EQ(entries(to_toml(with({"algorithm=pilqr", key + '=' + value}))), expected) << key;
+    EXPECT_EQ(entries(to_toml(with({"algorithm=mdgps_pilqr", key + '=' + value}))), expected)
+        << key;
   }
 }
 
-/// The algorithms that use a setting.
+/// The trajectory algorithms that use a setting.
 std::set<std::string> users_of(const std::string& key) {
   static const std::map<std::string, std::set<std::string>> of_some = {
       {"fit", {"pilqr", "lqr_flm"}},     {"gmm", {"pilqr", "lqr_flm"}},
@@ -146,13 +159,22 @@ std::set<std::string> users_of(const std::string& key) {
   return {"pilqr", "lqr_flm", "pi2"};
 }
 
+/// Guided policy search uses what its C-step does, and has a network and a linearisation besides.
+bool uses(const std::string& algorithm, const std::string& key) {
+  const bool guided = test::begins(algorithm, "mdgps_");
+  const std::string section = key.substr(0, key.find('.'));
+  if (section == "mdgps" || section == "network") return guided;
+  if (guided && (section == "neighbours" || section == "gmm")) return true;
+  return users_of(key).count(guided ? algorithm.substr(6) : algorithm) == 1;
+}
+
 TEST(SettingsFile, WhatTheAlgorithmDoesNotUseIsRefusedAndNotWritten) {
-  for (const std::string algorithm : {"pilqr", "lqr_flm", "pi2"}) {
+  for (const std::string& algorithm : algorithm_names()) {
     const std::string base = "algorithm=" + algorithm;
     const auto written = entries(to_toml(with({base})));
     for (const std::string& key : setting_keys()) {
       if (key == "task" || key == "algorithm") continue;
-      const bool used = users_of(key).count(algorithm) == 1;
+      const bool used = uses(algorithm, key);
       EXPECT_EQ(written.count(key) == 1, used) << algorithm << ' ' << key;
       const std::string set = key + '=' + other_values().at(key);
       if (used) {
@@ -291,9 +313,9 @@ TEST(SettingsFile, WrongValuesOfSet) {
       {"conditions=[0, 'a']", "expected a list of integers"},
       {"conditions=[]", "conditions is empty"},
       {"conditions=[1, 1]", "1 is named twice"},
-      {"conditions=[4]", "reacher has 0 to 3, not 4"},
-      {"algorithm=trpo", "expected one of \"pilqr\", \"lqr_flm\", \"pi2\", not \"trpo\""},
-      {"algorithm=3", "expected one of \"pilqr\", \"lqr_flm\", \"pi2\", not \"3\""},
+      {"conditions=[16]", "reacher has 0 to 15, not 16"},
+      {"algorithm=nobody", "expected one of \"pilqr\", \"lqr_flm\", \"pi2\", \"mdgps_pilqr\", "},
+      {"algorithm=3", "\"mdgps_lqr_flm\", \"mdgps_pi2\", not \"3\""},
       {"preset=none", "expected one of \"default\", \"paper\", not \"none\""},
       {"task=point_mass", "is \"point_mass\", but the command line names \"reacher\""},
       {"gmm.max_clusters=1", "mixture prior: max_clusters is 1"},

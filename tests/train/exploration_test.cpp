@@ -121,6 +121,7 @@ TEST(Exploration, OfNothingLeft) {
 }
 
 TEST(Exploration, OptionsAndShapes) {
+  const auto left = [](double ratio) { return Exploration{.ratio_max = ratio}; };
   EXPECT_THROW(require_valid(ExplorationOptions{.floor = 1.0}), InvalidArgument);
   EXPECT_THROW(require_valid(ExplorationOptions{.floor = -0.1}), InvalidArgument);
   EXPECT_THROW(require_valid(ExplorationOptions{.spent_ratio = std::nan("")}), InvalidArgument);
@@ -128,10 +129,10 @@ TEST(Exploration, OptionsAndShapes) {
   auto L = random_factors(2, 2, 1);
   EXPECT_THROW((void)describe_exploration(L, random_factors(3, 2, 1)), InvalidArgument);
   EXPECT_THROW((void)raise_exploration(random_factors(2, 3, 1), 0.5, L), InvalidArgument);
-  EXPECT_FALSE(is_spent(Exploration{.ratio_max = 1e-300}, {})) << "the default ends nothing";
-  EXPECT_TRUE(is_spent(Exploration{.ratio_max = 0.1}, {.spent_ratio = 0.1}));
-  EXPECT_TRUE(is_spent(Exploration{.ratio_max = 0.2}, {.floor = 0.2}));
-  EXPECT_FALSE(is_spent(Exploration{.ratio_max = 0.21}, {.floor = 0.2, .spent_ratio = 0.1}));
+  EXPECT_FALSE(is_spent(left(1e-300), ExplorationOptions{})) << "the default ends nothing";
+  EXPECT_TRUE(is_spent(left(0.1), ExplorationOptions{.spent_ratio = 0.1}));
+  EXPECT_TRUE(is_spent(left(0.2), ExplorationOptions{.floor = 0.2}));
+  EXPECT_FALSE(is_spent(left(0.21), ExplorationOptions{.floor = 0.2, .spent_ratio = 0.1}));
 }
 
 /// A training of three conditions of the reacher, with histories.

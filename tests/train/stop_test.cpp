@@ -15,10 +15,12 @@ namespace {
 
 using test::MoodyOptimizer;
 
+/// Of each condition, the updates that fail.
+using Bad = std::vector<std::set<int>>;
+
 /// A training of the reacher in which the updates of each condition fail when they should.
 struct Moody {
-  using FailAt = std::vector<std::set<int>>;
-  explicit Moody(FailAt bad) : bads(std::move(bad)) {
+  explicit Moody(Bad bad) : bads(std::move(bad)) {
     for (std::size_t m = 0; m < bads.size(); ++m) {
       optimizers.emplace_back(task.initial_policy(static_cast<int>(m)), bads[m]);
       costs.push_back(task.cost(static_cast<int>(m)));
@@ -47,7 +49,7 @@ struct Moody {
   }
 
   const Task& task = find_task("reacher");
-  std::vector<std::set<int>> bads;
+  Bad bads;
   std::vector<MoodyOptimizer> optimizers;
   std::vector<AnyCost> costs;
   TrainOptions options;
@@ -58,7 +60,7 @@ struct Moody {
 };
 
 TEST(Stop, AfterFailedUpdatesInARow) {
-  Moody run(Moody::FailAt{{1, 2, 4, 5, 6}});
+  Moody run(Bad{{1, 2, 4, 5, 6}});
   run.options.stop.failed_updates = 3;
   const TrainResult result = run.train();
   EXPECT_FALSE(result.ok());
@@ -72,7 +74,7 @@ TEST(Stop, AfterFailedUpdatesInARow) {
   ASSERT_EQ(run.log.size(), 7U);
 
   // The policy of the good updates 0 and 3, the second made on the rollouts of iteration 3.
-  Moody good(Moody::FailAt{{1, 2}});
+  Moody good(Bad{{1, 2}});
   good.options.iterations = 4;
   ASSERT_TRUE(good.train().ok());
   EXPECT_EQ(run.optimizers[0].policy(), good.optimizers[0].policy());
@@ -82,7 +84,7 @@ TEST(Stop, AfterFailedUpdatesInARow) {
 }
 
 TEST(Stop, FewerInARowDoNot) {
-  Moody run(Moody::FailAt{{1, 2, 4, 5, 8, 9}});
+  Moody run(Bad{{1, 2, 4, 5, 8, 9}});
   run.options.stop.failed_updates = 3;
   const TrainResult result = run.train();
   EXPECT_TRUE(result.ok());
@@ -92,7 +94,7 @@ TEST(Stop, FewerInARowDoNot) {
 }
 
 TEST(Stop, AtTheFirstIfAskedTo) {
-  Moody run(Moody::FailAt{{2}});
+  Moody run(Bad{{2}});
   run.options.stop.failed_updates = 1;
   const TrainResult result = run.train();
   EXPECT_EQ(result.iterations, 2);
@@ -101,12 +103,12 @@ TEST(Stop, AtTheFirstIfAskedTo) {
 
 // Failures of different conditions are not in a row, and the good ones go on learning.
 TEST(Stop, EveryConditionCountsItsOwn) {
-  Moody run(Moody::FailAt{{0, 2}, {1, 3, 4}, {}});
+  Moody run(Bad{{0, 2}, {1, 3, 4}, {}});
   run.options.stop.failed_updates = 2;
   const TrainResult result = run.train();
   EXPECT_EQ(result.iterations, 4);
   EXPECT_EQ(result.failure.condition, 1);
-  Moody good(Moody::FailAt{{}});
+  Moody good(Bad{{}});
   good.options.iterations = 5;
   good.options.conditions = {2};
   good.optimizers[0] = MoodyOptimizer(good.task.initial_policy(2));
@@ -117,7 +119,7 @@ TEST(Stop, EveryConditionCountsItsOwn) {
 
 // A training that has not learnt anything is no success, however few its iterations.
 TEST(Stop, AtTheEndIfNothingWasLearnt) {
-  Moody run(Moody::FailAt{{}, {0, 1}});
+  Moody run(Bad{{}, {0, 1}});
   run.options.iterations = 2;
   const TrainResult result = run.train();
   EXPECT_EQ(result.failure.kind, FailureKind::singular_fit);
@@ -129,7 +131,7 @@ TEST(Stop, AtTheEndIfNothingWasLearnt) {
 // Cut anywhere, with the histories carried over: the same end.
 TEST(Stop, GoesOnCountingAfterAResume) {
   for (int cut = 0; cut <= 6; ++cut) {
-    Moody run(Moody::FailAt{{1, 2, 4, 5, 6}});
+    Moody run(Bad{{1, 2, 4, 5, 6}});
     run.options.stop.failed_updates = 3;
     run.options.iterations = cut;
     ASSERT_TRUE(run.train().ok()) << cut;
@@ -145,7 +147,7 @@ TEST(Stop, GoesOnCountingAfterAResume) {
 TEST(Stop, RanksStopTogether) {
   std::vector<TrainResult> results(3);
   test::on_ranks(3, [&](test::ThreadTeam& team) {
-    Moody run(Moody::FailAt{{}, {2, 3, 4}});
+    Moody run(Bad{{}, {2, 3, 4}});
     run.options.stop.failed_updates = 3;
     SerialExecutor serial;
     results[static_cast<std::size_t>(team.rank())] = run.train(serial, team);
@@ -159,7 +161,7 @@ TEST(Stop, RanksStopTogether) {
 
 TEST(Stop, RanksWithDifferentHistoriesAreRefused) {
   test::on_ranks(2, [&](test::ThreadTeam& team) {
-    Moody run(Moody::FailAt{{}});
+    Moody run(Bad{{}});
     run.histories = {{.failed_updates = team.rank()}};
     SerialExecutor serial;
     EXPECT_THROW((void)run.train(serial, team), InvalidArgument);
@@ -167,7 +169,7 @@ TEST(Stop, RanksWithDifferentHistoriesAreRefused) {
 }
 
 TEST(Stop, OptionsOutOfRange) {
-  Moody run(Moody::FailAt{{}});
+  Moody run(Bad{{}});
   run.options.stop.failed_updates = 0;
   EXPECT_THROW((void)run.train(), InvalidArgument);
   run.options.stop = {};

@@ -141,12 +141,12 @@ inline void count_update(const IterationRecord& record, bool sampled, bool last,
 ///
 /// Rollouts that fail are made again or left out, see FaultOptions. An update that fails leaves its
 /// condition's policy as it was, to be sampled again. The training ends with a failure, after the
-/// iteration, when a condition has too few good rollouts, or StopOptions::failed_updates failed ones
-/// in a row, or when the iterations are over and all of its updates since iteration 0 have failed:
-/// the other conditions are sampled, updated and reported all the same, and keep what they learned;
-/// the result has the first such failure in the order of the conditions. It ends without one when
-/// the exploration of all conditions is spent (ExplorationOptions). Throws InvalidArgument for
-/// counts that do not fit and, on all ranks, if what is compared differs. What else one rank
+/// iteration, when a condition has too few good rollouts, or StopOptions::failed_updates failed
+/// ones in a row, or when the iterations are over and all of its updates since iteration 0 have
+/// failed: the other conditions are sampled, updated and reported all the same, and keep what they
+/// learned; the result has the first such failure in the order of the conditions. It ends without
+/// one when the exploration of all conditions is spent (ExplorationOptions). Throws InvalidArgument
+/// for counts that do not fit and, on all ranks, if what is compared differs. What else one rank
 /// throws, a callback's exception for example, the other ranks do not hear of: it is for the team
 /// to end them.
 /// @param histories one per condition, or none: new_histories() of the optimisers. A training that

@@ -134,17 +134,20 @@ SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& 
   out.metadata["iterations"] = fmt::format("{}", progress.iterations);
   out.metadata["samples_total"] = fmt::format("{}", progress.samples_total);
   out.metadata["steps_total"] = fmt::format("{}", progress.steps_total);
+  for (std::size_t m = 0; m < optimizers.size(); ++m) {
+    const std::string prefix = fmt::format("condition_{}/", settings.conditions[m]);
+    write_optimizer(optimizers[m].policy(), optimizers[m].state(), prefix, out);
+  }
+  if (const auto* guided = std::get_if<AnyMdgps>(&learner)) {
+    write_guided(settings, progress, *guided, out);
+    return out;
+  }
   const std::vector<ConditionHistory> histories =
       progress.histories.empty() ? new_histories(optimizers) : progress.histories;
   require(histories.size() == optimizers.size(), "{} histories for {} optimizers", histories.size(),
           optimizers.size());
   for (std::size_t m = 0; m < optimizers.size(); ++m) {
-    const std::string prefix = fmt::format("condition_{}/", settings.conditions[m]);
-    write_optimizer(optimizers[m].policy(), optimizers[m].state(), prefix, out);
-    write_history(histories[m], prefix + "history/", out);
-  }
-  if (const auto* guided = std::get_if<AnyMdgps>(&learner)) {
-    write_guided(settings, progress, *guided, out);
+    write_history(histories[m], fmt::format("condition_{}/history/", settings.conditions[m]), out);
   }
   return out;
 }
@@ -168,15 +171,19 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
                path, "{} iterations, {} rollouts, {} steps, expected none to be negative",
                progress.iterations, progress.samples_total, progress.steps_total);
   std::vector<AnyOptimizer> restored = optimizers;
+  const auto* guided = std::get_if<AnyMdgps>(&learner);
   try {
     for (std::size_t m = 0; m < restored.size(); ++m) {
       OptimizerState saved = state_of(restored[m]);
       const std::string prefix = fmt::format("condition_{}/", settings.conditions[m]);
       read_optimizer(reader, prefix, saved);
-      progress.histories.push_back(read_history(reader, prefix + "history/", restored[m].policy()));
+      if (!guided) {
+        progress.histories.push_back(
+            read_history(reader, prefix + "history/", restored[m].policy()));
+      }
       restore_state(std::move(saved), restored[m]);
     }
-    if (const auto* guided = std::get_if<AnyMdgps>(&learner)) {
+    if (guided != nullptr) {
       AnyMdgps read = read_guided(reader, settings, std::move(restored), *guided, progress);
       reader.require_all_used();
       learner = std::move(read);

@@ -112,9 +112,10 @@ TEST(Compare, JsonIsTheSummaryAndNothingElse) {
 // A failing algorithm is reported, and the others are still compared.
 TEST(Compare, Failures) {
   Command command;
-  const Outcome outcome = command.run(
-      {"compare", "point_mass", "--algorithms", "lqr_flm,pi2", "--seeds", "2", "--samples", "3",
-       "--iterations", "2", "--set", "fit.ridge=0", "--set", "fit.prior=none", "--out", "c"});
+  const Outcome outcome =
+      command.run({"compare", "point_mass", "--algorithms", "lqr_flm,pi2", "--seeds", "2",
+                   "--samples", "3", "--iterations", "2", "--set", "fit.ridge=0", "--set",
+                   "fit.prior=none", "--set", "stop.failed_updates=1", "--out", "c"});
   EXPECT_EQ(outcome.status, 1);
   EXPECT_TRUE(test::contains(outcome.err, "c/lqr_flm/seed_1: iteration 1 failed: singular_fit"));
   const Json summary = Json::parse(command.read("c/summary.json"));

@@ -201,16 +201,16 @@ TEST(Train, FailedRolloutsOutliveAKill) {
     }
     return names;
   };
-  const auto kill_after_files = [&](const std::vector<std::string>& words, std::size_t files) {
+  const auto kill_when = [&](const std::vector<std::string>& words, const auto& reached) {
     const pid_t child = command.start(words);
-    for (int i = 0; i < 6000 && kept("iteration_0_").size() < files; ++i) {
+    for (int i = 0; i < 6000 && !reached(); ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     ASSERT_EQ(::kill(child, SIGKILL), 0);
     (void)command.wait(child);
   };
-  kill_after_files(short_training("r", {"--set", "faults.time_limit=1e-9", "--samples", "100000"}),
-                   3);
+  kill_when(short_training("r", {"--set", "faults.time_limit=1e-9", "--samples", "100000"}),
+            [&] { return kept("iteration_0_").size() >= 3; });
   const auto first = kept("iteration_0_");
   ASSERT_GE(first.size(), 3U);
   EXPECT_TRUE(command.metrics("r").empty()) << "in the middle of the iteration";
@@ -218,7 +218,9 @@ TEST(Train, FailedRolloutsOutliveAKill) {
     const SafeTensors rollout = load_safetensors(command.path("r/quarantine/" + name));
     EXPECT_TRUE(test::contains(rollout.metadata.at("reason"), "timed_out: "));
   }
-  kill_after_files({"train", "--resume", "r"}, 1);
+  kill_when({"train", "--resume", "r"}, [&] {
+    return kept("abandoned_1_").size() >= first.size() && !kept("iteration_0_").empty();
+  });
   std::vector<std::string> expected;
   for (const std::string& name : first) expected.push_back("abandoned_1_" + name);
   EXPECT_EQ(kept("abandoned_1_"), expected);
@@ -271,7 +273,7 @@ TEST(Train, FilesThatCannotBeWritten) {
   test::expect_refused(command.run(short_training("r"), 1500), {"r/policy.safetensors", "write"});
   EXPECT_TRUE(command.contents().empty());
   // While running: the metrics outgrow the limit, which the first policy and checkpoint do not.
-  const Outcome outcome = command.run(short_training("r", {"--iterations", "1000"}), 20'000);
+  const Outcome outcome = command.run(short_training("r", {"--iterations", "1000"}), 40'000);
   EXPECT_EQ(outcome.status, 1);
   EXPECT_TRUE(test::begins(outcome.err, "pilqr: r/metrics.jsonl: "));
   EXPECT_EQ(outcome.err.find('\n') + 1, outcome.err.size());

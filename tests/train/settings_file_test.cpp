@@ -217,15 +217,14 @@ TEST(SettingsFile, SeveralAlgorithmsShareSettings) {
 }
 
 TEST(SettingsFile, RoundTrip) {
-  for (const char* algorithm : {"pilqr", "lqr_flm", "pi2"}) {
+  for (const std::string& algorithm : algorithm_names()) {
     std::string all;
     for (const auto& [key, value] : other_values()) {
       if (key == "task" || key == "preset" || key == "algorithm") continue;
-      if (users_of(key).count(algorithm) == 1) all += key + " = " + value + '\n';
+      if (uses(algorithm, key)) all += key + " = " + value + '\n';
     }
     for (const char* preset : {"default", "paper"}) {
-      const std::string head =
-          std::string("algorithm = '") + algorithm + "'\npreset = '" + preset + "'\n";
+      const std::string head = "algorithm = '" + algorithm + "'\npreset = '" + preset + "'\n";
       for (const std::string& text : {head, head + all}) {
         const std::string written = to_toml(from_file(text));
         EXPECT_EQ(to_toml(from_file(written)), written);

@@ -17,7 +17,7 @@ struct Progress {
   int iterations = 0;      ///< finished, by every condition
   long samples_total = 0;  ///< rollouts made
   long steps_total = 0;    ///< control steps made
-  /// One per condition, or none before the first iteration.
+  /// One per condition, or none before the first iteration and in guided policy search.
   std::vector<ConditionHistory> histories{};
   /// Guided policy search on the rollouts of its network, after the first of them.
   std::optional<BestNetwork> best_network{};

@@ -104,11 +104,18 @@ LineWriter::~LineWriter() {
 }
 
 void LineWriter::append(const std::string& line) {
+  const off_t before = ::lseek(fd_, 0, SEEK_END);
   std::string_view rest = line;
   while (!rest.empty()) {
     const ssize_t written = ::write(fd_, rest.data(), rest.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail(path_, "cannot write");
+    if (written < 0) {
+      const int reason = errno;
+      // Best effort: a resumed run cuts what is left of the line.
+      if (before >= 0 && rest.size() < line.size()) (void)!::ftruncate(fd_, before);
+      errno = reason;
+      fail(path_, "cannot write");
+    }
     rest.remove_prefix(static_cast<std::size_t>(written));
   }
 }

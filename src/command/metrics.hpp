@@ -43,6 +43,7 @@ class LineWriter {
   LineWriter(const LineWriter&) = delete;
   LineWriter& operator=(const LineWriter&) = delete;
 
+  /// Throws FileError; where the file system lets it, nothing of the line is then in the file.
   void append(const std::string& line);
   /// Returns when everything is on the disk.
   void sync();

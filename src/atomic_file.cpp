@@ -90,24 +90,6 @@ std::pair<fs::path, int> create_temporary(const fs::path& directory, const fs::p
   fail(target, "cannot create a temporary file next to it");
 }
 
-/// Whether create_temporary() gives such names.
-bool is_temporary(std::string_view name) {
-  constexpr std::string_view front = ".pilqr-";
-  constexpr std::string_view back = ".tmp";
-  if (name.size() < front.size() + back.size() || !name.starts_with(front) ||
-      !name.ends_with(back)) {
-    return false;
-  }
-  name.remove_prefix(front.size());
-  name.remove_suffix(back.size());
-  const std::size_t dash = name.find('-');
-  const auto is_number = [](std::string_view text) {
-    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-  };
-  return dash != std::string_view::npos && is_number(name.substr(0, dash)) &&
-         is_number(name.substr(dash + 1));
-}
-
 void write_all(int fd, std::string_view bytes, const fs::path& target) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd, bytes.data(), bytes.size());
@@ -190,6 +172,23 @@ void keep_copy(const fs::path& path, const fs::path& copy, Sync sync) {
   }
   // Does nothing if both are names of one file already: the destructor then removes the spare one.
   if (::rename(temporary.path().c_str(), copy.c_str()) != 0) fail(copy, "cannot replace");
+}
+
+bool is_temporary(std::string_view name) {
+  constexpr std::string_view front = ".pilqr-";
+  constexpr std::string_view back = ".tmp";
+  if (name.size() < front.size() + back.size() || !name.starts_with(front) ||
+      !name.ends_with(back)) {
+    return false;
+  }
+  name.remove_prefix(front.size());
+  name.remove_suffix(back.size());
+  const std::size_t dash = name.find('-');
+  const auto is_number = [](std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  return dash != std::string_view::npos && is_number(name.substr(0, dash)) &&
+         is_number(name.substr(dash + 1));
 }
 
 void remove_temporaries(const fs::path& directory) {

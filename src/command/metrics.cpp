@@ -61,22 +61,31 @@ std::string to_line(const MetricsRow& row) {
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
 }
 
-std::string finished_lines(const std::filesystem::path& path, int iterations,
-                           const std::vector<int>& conditions) {
-  const std::string text = read_file(path);
+namespace {
+
+/// Whether a line is that of an iteration and condition. Builds no more than the values of the
+/// object itself, however deep those are.
+bool is_line_of(std::string_view line, int iteration, int condition) {
+  const auto shallow = [](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+    return depth <= 1;
+  };
+  const auto object = nlohmann::json::parse(line, shallow, false);
+  return object.is_object() && object.value("iteration", nlohmann::json()) == iteration &&
+         object.value("condition", nlohmann::json()) == condition;
+}
+
+}  // namespace
+
+std::string_view finished_lines(std::string_view text, const std::filesystem::path& path,
+                                int iterations, const std::vector<int>& conditions) {
   std::size_t end = 0;
-  int number = 0;
+  long number = 0;
   for (int iteration = 0; iteration < iterations; ++iteration) {
     for (const int condition : conditions) {
       ++number;
       const std::size_t stop = text.find('\n', end);
-      const auto line = stop == std::string::npos
-                            ? nlohmann::json()
-                            : nlohmann::json::parse(
-                                  text.begin() + static_cast<std::ptrdiff_t>(end),
-                                  text.begin() + static_cast<std::ptrdiff_t>(stop), nullptr, false);
-      require_file(line.is_object() && line.value("iteration", nlohmann::json()) == iteration &&
-                       line.value("condition", nlohmann::json()) == condition,
+      require_file(stop != std::string_view::npos &&
+                       is_line_of(text.substr(end, stop - end), iteration, condition),
                    path, "line {} is not that of iteration {}, condition {}", number, iteration,
                    condition);
       end = stop + 1;

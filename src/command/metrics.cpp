@@ -63,13 +63,15 @@ std::string to_line(const MetricsRow& row) {
 
 namespace {
 
-/// Whether a line is that of an iteration and condition. Builds no more than the values of the
-/// object itself, however deep those are.
+/// Whether a line is that of an iteration and condition. Builds nothing but these two values,
+/// whatever else there is and however deep it is.
 bool is_line_of(std::string_view line, int iteration, int condition) {
-  const auto shallow = [](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+  using Event = nlohmann::json::parse_event_t;
+  const auto wanted = [](int depth, Event event, const nlohmann::json& parsed) {
+    if (depth == 1 && event == Event::key) return parsed == "iteration" || parsed == "condition";
     return depth <= 1;
   };
-  const auto object = nlohmann::json::parse(line, shallow, false);
+  const auto object = nlohmann::json::parse(line, wanted, false);
   return object.is_object() && object.value("iteration", nlohmann::json()) == iteration &&
          object.value("condition", nlohmann::json()) == condition;
 }

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <new>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace pilqr {
 
@@ -170,6 +172,41 @@ void keep_copy(const fs::path& path, const fs::path& copy, Sync sync) {
   }
   // Does nothing if both are names of one file already: the destructor then removes the spare one.
   if (::rename(temporary.path().c_str(), copy.c_str()) != 0) fail(copy, "cannot replace");
+}
+
+bool is_temporary(std::string_view name) {
+  constexpr std::string_view front = ".pilqr-";
+  constexpr std::string_view back = ".tmp";
+  if (name.size() < front.size() + back.size() || !name.starts_with(front) ||
+      !name.ends_with(back)) {
+    return false;
+  }
+  name.remove_prefix(front.size());
+  name.remove_suffix(back.size());
+  const std::size_t dash = name.find('-');
+  const auto is_number = [](std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  return dash != std::string_view::npos && is_number(name.substr(0, dash)) &&
+         is_number(name.substr(dash + 1));
+}
+
+void remove_temporaries(const fs::path& directory) {
+  std::error_code error;
+  if (!fs::exists(directory, error) && !error) return;
+  std::vector<fs::path> found;
+  fs::directory_iterator entry(directory, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    const fs::path& path = entry->path();
+    std::error_code ignored;
+    const bool file = fs::is_regular_file(entry->symlink_status(ignored));
+    if (file && is_temporary(path.filename().string())) found.push_back(path);
+  }
+  require_file(!error, directory, "cannot list the directory: {}", error.message());
+  for (const fs::path& path : found) {
+    fs::remove(path, error);
+    require_file(!error, path, "cannot remove: {}", error.message());
+  }
 }
 
 void sync_file(const fs::path& path) {

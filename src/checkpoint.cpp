@@ -167,9 +167,15 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
   progress.iterations = reader.metadata().number<int>("iterations");
   progress.samples_total = reader.metadata().number<long>("samples_total");
   progress.steps_total = reader.metadata().number<long>("steps_total");
-  require_file(progress.iterations >= 0 && progress.samples_total >= 0 && progress.steps_total >= 0,
-               path, "{} iterations, {} rollouts, {} steps, expected none to be negative",
-               progress.iterations, progress.samples_total, progress.steps_total);
+  constexpr int most_iterations = 1'000'000;  // as in the settings
+  constexpr long most = 1'000'000'000'000'000'000;
+  require_file(progress.iterations >= 0 && progress.iterations <= most_iterations, path,
+               "metadata \"iterations\" is {}, expected 0 to {}", progress.iterations,
+               most_iterations);
+  require_file(progress.samples_total >= 0 && progress.samples_total <= most, path,
+               "metadata \"samples_total\" is {}, expected 0 to {}", progress.samples_total, most);
+  require_file(progress.steps_total >= 0 && progress.steps_total <= most, path,
+               "metadata \"steps_total\" is {}, expected 0 to {}", progress.steps_total, most);
   std::vector<AnyOptimizer> restored = optimizers;
   const auto* guided = std::get_if<AnyMdgps>(&learner);
   try {

@@ -157,6 +157,10 @@ PolicyFile policy_from_safetensors(SafeTensors contents, const std::filesystem::
   try {
     PolicyFile file = read_description(reader);
     require_valid_description(file);
+    const std::size_t tensors = reader.contents().tensors.size();
+    require_file(file.conditions.size() <= tensors, path,
+                 "metadata \"conditions\" names {} conditions, the file has {} tensors",
+                 file.conditions.size(), tensors);
     require_known_tensors(reader, file.conditions);
     for (const int condition : file.conditions) {
       file.policies.push_back(read_policy(reader, condition));

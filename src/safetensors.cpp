@@ -63,6 +63,9 @@ std::uint64_t element_count(const Shape& shape) {
 
 void require_writable(const std::string& name, const Tensor& tensor) {
   require(name != "__metadata__", "safetensors: a tensor cannot be called {}", name);
+  require(tensor.shape.size() <= safetensors_rank_limit,
+          "safetensors: tensor {} has {} dimensions, expected at most {}", in_quotes(name),
+          tensor.shape.size(), safetensors_rank_limit);
   for (const std::int64_t size : tensor.shape) {
     require(size >= 0, "safetensors: tensor {} has shape [{}]", in_quotes(name),
             fmt::join(tensor.shape, ", "));

@@ -29,6 +29,8 @@ class HeaderHandler : public nlohmann::json_sax<Json> {
   }
   bool number_unsigned(number_unsigned_t value) override {
     if (level_ != Level::array) unexpected("a number");
+    require_file(numbers_->size() < safetensors_rank_limit, path_,
+                 "{}: {} has more than {} numbers", place(), key_, safetensors_rank_limit);
     numbers_->push_back(value);
     return true;
   }

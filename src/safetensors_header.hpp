@@ -13,6 +13,9 @@ namespace pilqr {
 /// Longest header of the format, bytes.
 inline constexpr std::uint64_t safetensors_header_limit = 100'000'000;
 
+/// Most dimensions of a tensor that is read; the format sets no limit.
+inline constexpr std::size_t safetensors_rank_limit = 64;
+
 /// What the header says about one tensor; nothing of it is checked against the data.
 struct TensorEntry {
   std::string dtype;

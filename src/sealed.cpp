@@ -35,15 +35,22 @@ SafeTensors unseal(std::string_view bytes, const std::filesystem::path& path) {
   const std::size_t found = bytes.find(key);
   const bool has_digits =
       found != std::string_view::npos && bytes.size() - found >= key.size() + zeros.size();
+  std::string digits;
   if (has_digits) {
     std::string plain(bytes);
-    const std::string digits = plain.substr(found + key.size(), zeros.size());
+    digits = plain.substr(found + key.size(), zeros.size());
     plain.replace(found + key.size(), zeros.size(), zeros);
     require_file(digits == digits_of(plain), path,
                  "is damaged: its checksum is not that of its {} bytes", bytes.size());
   }
   SafeTensors contents = decode_safetensors(bytes, path);
-  require_file(contents.metadata.erase("checksum") == 1, path, "has no checksum");
+  const auto entry = contents.metadata.find("checksum");
+  require_file(entry != contents.metadata.end(), path, "has no checksum");
+  // What was compared has to be what the file calls its checksum: JSON allows other ways to write.
+  require_file(has_digits && entry->second == digits, path,
+               "is damaged: its checksum is {}, which is not as it was written",
+               in_quotes(entry->second));
+  contents.metadata.erase(entry);
   return contents;
 }
 

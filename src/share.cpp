@@ -1,5 +1,8 @@
 #include "pilqr/train/share.hpp"
 
+#include <limits>
+#include <string_view>
+
 namespace pilqr {
 namespace {
 
@@ -38,7 +41,10 @@ void put(const Failure& failure, MessageWriter& out) {
 
 Failure get_failure(MessageReader& in) {
   Failure failure;
-  failure.kind = static_cast<FailureKind>(in.get<int>());
+  const int kind = in.get<int>();
+  failure.kind = static_cast<FailureKind>(kind);
+  require(name(failure.kind) != std::string_view("unknown"),
+          "a message of another rank has a failure of kind {}", kind);
   if (failure.ok()) return failure;
   failure.condition = in.get<int>();
   failure.sample = in.get<int>();
@@ -47,6 +53,8 @@ Failure get_failure(MessageReader& in) {
   failure.detail = in.get_text();
   failure.rank = in.get<int>();
   failure.attempt = in.get<int>();
+  require(failure.attempt >= 0 && failure.attempt < std::numeric_limits<int>::max(),
+          "a message of another rank has a failure of attempt {}", failure.attempt);
   return failure;
 }
 

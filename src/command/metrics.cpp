@@ -76,22 +76,33 @@ std::string to_line(const MetricsRow& row) {
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
 }
 
-std::string finished_lines(const std::filesystem::path& path, int iterations,
-                           const std::vector<int>& conditions) {
-  const std::string text = read_file(path);
+namespace {
+
+/// Whether a line is that of an iteration and condition. Builds nothing but these two values,
+/// whatever else there is and however deep it is.
+bool is_line_of(std::string_view line, int iteration, int condition) {
+  using Event = nlohmann::json::parse_event_t;
+  const auto wanted = [](int depth, Event event, const nlohmann::json& parsed) {
+    if (depth == 1 && event == Event::key) return parsed == "iteration" || parsed == "condition";
+    return depth <= 1;
+  };
+  const auto object = nlohmann::json::parse(line, wanted, false);
+  return object.is_object() && object.value("iteration", nlohmann::json()) == iteration &&
+         object.value("condition", nlohmann::json()) == condition;
+}
+
+}  // namespace
+
+std::string_view finished_lines(std::string_view text, const std::filesystem::path& path,
+                                int iterations, const std::vector<int>& conditions) {
   std::size_t end = 0;
-  int number = 0;
+  long number = 0;
   for (int iteration = 0; iteration < iterations; ++iteration) {
     for (const int condition : conditions) {
       ++number;
       const std::size_t stop = text.find('\n', end);
-      const auto line = stop == std::string::npos
-                            ? nlohmann::json()
-                            : nlohmann::json::parse(
-                                  text.begin() + static_cast<std::ptrdiff_t>(end),
-                                  text.begin() + static_cast<std::ptrdiff_t>(stop), nullptr, false);
-      require_file(line.is_object() && line.value("iteration", nlohmann::json()) == iteration &&
-                       line.value("condition", nlohmann::json()) == condition,
+      require_file(stop != std::string_view::npos &&
+                       is_line_of(text.substr(end, stop - end), iteration, condition),
                    path, "line {} is not that of iteration {}, condition {}", number, iteration,
                    condition);
       end = stop + 1;
@@ -119,11 +130,18 @@ LineWriter::~LineWriter() {
 }
 
 void LineWriter::append(const std::string& line) {
+  const off_t before = ::lseek(fd_, 0, SEEK_END);
   std::string_view rest = line;
   while (!rest.empty()) {
     const ssize_t written = ::write(fd_, rest.data(), rest.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail(path_, "cannot write");
+    if (written < 0) {
+      const int reason = errno;
+      // Best effort: a resumed run cuts what is left of the line.
+      if (before >= 0 && rest.size() < line.size()) (void)!::ftruncate(fd_, before);
+      errno = reason;
+      fail(path_, "cannot write");
+    }
     rest.remove_prefix(static_cast<std::size_t>(written));
   }
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pilqr/systems/task.hpp"
@@ -41,10 +42,10 @@ MetricsRow describe_update(const IterationRecord& record, const Rollouts<>& roll
 /// The line, with its end.
 std::string to_line(const MetricsRow& row);
 
-/// The part of metrics.jsonl that a run with these conditions has written in its first `iterations`
-/// iterations. Throws FileError if it is not all there.
-std::string finished_lines(const std::filesystem::path& path, int iterations,
-                           const std::vector<int>& conditions);
+/// The part of the text of metrics.jsonl that a run with these conditions has written in its first
+/// `iterations` iterations. Throws FileError, beginning with `path`, if it is not all there.
+std::string_view finished_lines(std::string_view text, const std::filesystem::path& path,
+                                int iterations, const std::vector<int>& conditions);
 
 /// Appends lines to a file, each in the system's hands when append() returns.
 class LineWriter {
@@ -55,6 +56,7 @@ class LineWriter {
   LineWriter(const LineWriter&) = delete;
   LineWriter& operator=(const LineWriter&) = delete;
 
+  /// Throws FileError; where the file system lets it, nothing of the line is then in the file.
   void append(const std::string& line);
   /// Returns when everything is on the disk.
   void sync();

@@ -3,6 +3,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -160,48 +162,121 @@ void sync_run(const RunFolder& folder) {
   for (const auto& entry : fs::directory_iterator(folder.quarantine())) sync_file(entry.path());
 }
 
+namespace {
+
+/// What create_run() makes besides the mark and the directories.
+std::array<fs::path, 7> files_of_a_start(const RunFolder& folder) {
+  return {folder.config(),
+          folder.metrics(),
+          folder.policy(),
+          folder.local_policies(),
+          folder.best(),
+          folder.checkpoint(),
+          previous_checkpoint(folder.checkpoint())};
+}
+
+/// Removes what create_run() makes, the mark last.
+void remove_start(const RunFolder& folder) {
+  const fs::path checkpoints = folder.checkpoint().parent_path();
+  std::error_code error;
+  for (const fs::path& made : files_of_a_start(folder)) fs::remove(made, error);
+  remove_temporaries(checkpoints);
+  remove_temporaries(folder.path);
+  fs::remove(checkpoints, error);
+  fs::remove(folder.start_mark(), error);
+}
+
+/// From now on the folder is that of a run.
+void remove_mark(const RunFolder& folder, Sync sync) {
+  std::error_code error;
+  const bool was_there = fs::remove(folder.start_mark(), error);
+  require_file(!error, folder.start_mark(), "cannot remove: {}", error.message());
+  if (was_there && sync == Sync::now) sync_file(folder.config());  // and with it the directory
+}
+
+/// Removes what a create_run() that was killed has left, unless there is anything else.
+void remove_unfinished_start(const RunFolder& folder) {
+  std::error_code error;
+  if (!fs::is_regular_file(fs::symlink_status(folder.start_mark(), error))) return;
+  const fs::path checkpoints = folder.checkpoint().parent_path();
+  const auto known = files_of_a_start(folder);
+  const auto is_ours = [&](const fs::path& path) {
+    return std::find(known.begin(), known.end(), path) != known.end() || path == checkpoints ||
+           path == folder.start_mark() || is_temporary(path.filename().string());
+  };
+  fs::recursive_directory_iterator entry(folder.path, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (!is_ours(entry->path())) return;
+  }
+  if (error) return;
+  const auto lines = fs::file_size(folder.metrics(), error);
+  if (!error && lines > 0) return;  // it has been trained since
+  remove_start(folder);
+}
+
+}  // namespace
+
 RunFolder create_run(const fs::path& path, const RunSettings& run, const Learner& learner,
                      Sync sync) {
-  require_free(path);
   RunFolder folder{path};
+  remove_unfinished_start(folder);
+  require_free(path);
   std::error_code error;
-  fs::create_directories(folder.checkpoint().parent_path(), error);
-  require_file(!error, path, "cannot create the folder: {}", error.message());
+  const auto create = [&](const fs::path& directory) {
+    fs::create_directories(directory, error);
+    require_file(!error, directory, "cannot create the folder: {}", error.message());
+  };
+  create(path);
   try {
+    write_atomically(folder.start_mark(), "", sync);
+    create(folder.checkpoint().parent_path());
     write_atomically(folder.config(), to_toml(run), sync);
     write_atomically(folder.metrics(), "", sync);
     save_run(folder, run.settings, {}, learner, sync);
+    remove_mark(folder, sync);
   } catch (const FileError&) {
-    for (const fs::path& made :
-         {folder.config(), folder.metrics(), folder.policy(), folder.local_policies(),
-          folder.best(), folder.checkpoint(), previous_checkpoint(folder.checkpoint()),
-          folder.checkpoint().parent_path(), path}) {
-      fs::remove(made, error);
-    }
+    remove_start(folder);
+    fs::remove(path, error);
     throw;
   }
   return folder;
 }
 
 SavedRun load_run(const RunFolder& folder) {
+  std::error_code error;
+  require_file(!fs::exists(folder.start_mark(), error) || fs::exists(folder.checkpoint(), error),
+               folder.path, "was left before the run began: start it again with --out");
   SavedRun saved{.run = load_settings(folder), .learner = {}, .progress = {}};
   const Settings& settings = saved.run.settings;
   saved.learner = make_learner(settings, find_task(settings.task));
   LoadedCheckpoint loaded = load_checkpoint(folder.checkpoint(), settings, saved.learner);
   saved.progress = loaded.progress;
   saved.damage = std::move(loaded.damage);
-  (void)finished_lines(folder.metrics(), saved.progress.iterations, settings.conditions);
+  const std::string metrics = read_file(folder.metrics());
+  const std::string_view lines =
+      finished_lines(metrics, folder.metrics(), saved.progress.iterations, settings.conditions);
+  if (metrics.size() > lines.size() && metrics.back() != '\n') {
+    saved.torn =
+        fmt::format("{}: its last line has no end; it is cut after line {}",
+                    folder.metrics().string(), std::count(lines.begin(), lines.end(), '\n'));
+  }
   return saved;
 }
 
 void rewind_run(const RunFolder& folder, const SavedRun& saved) {
+  remove_mark(folder, Sync::now);
+  for (const fs::path& directory :
+       {folder.path, folder.checkpoint().parent_path(), folder.quarantine()}) {
+    remove_temporaries(directory);
+  }
   // A damaged checkpoint must not become the previous one: that is the only one left.
   if (!saved.damage.empty()) {
     write_atomically(folder.checkpoint(), read_file(previous_checkpoint(folder.checkpoint())));
   }
   write_atomically(folder.config(), to_toml(saved.run));
-  const std::string finished =
-      finished_lines(folder.metrics(), saved.progress.iterations, saved.run.settings.conditions);
+  const std::string metrics = read_file(folder.metrics());
+  const std::string_view finished = finished_lines(
+      metrics, folder.metrics(), saved.progress.iterations, saved.run.settings.conditions);
   keep_abandoned(folder, saved.progress.iterations, finished.size());
   write_atomically(folder.metrics(), finished);
   save_policies(folder, saved.run.settings, saved.progress, saved.learner, Sync::now);

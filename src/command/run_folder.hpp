@@ -29,13 +29,16 @@ struct RunFolder {
   [[nodiscard]] std::filesystem::path checkpoint() const {
     return path / "checkpoint" / "state.safetensors";
   }
+  /// There while create_run() is at work, and after it was killed.
+  [[nodiscard]] std::filesystem::path start_mark() const { return path / ".pilqr-start"; }
 };
 
 /// Throws FileError unless the path is free for a new folder: there is nothing, or an empty folder.
 void require_free(const std::filesystem::path& path);
 
-/// Makes the folder of a run that has not begun: settings, first policies, no metrics. Throws
-/// FileError; nothing is then left of it.
+/// Makes the folder of a run that has not begun: settings, first policies, no metrics. The path
+/// must be free, or hold nothing but what a create_run() that was killed has left, which goes.
+/// Throws FileError; nothing is then left of it.
 RunFolder create_run(const std::filesystem::path& path, const RunSettings& run,
                      const Learner& learner, Sync sync);
 
@@ -46,6 +49,8 @@ struct SavedRun {
   Progress progress;
   /// Why the last checkpoint was passed over for the one before; empty if it was not.
   std::string damage{};
+  /// What is wrong with the end of the metrics, which is cut; empty if nothing is.
+  std::string torn{};
 };
 
 /// Reads and checks settings, metrics and checkpoint, and changes nothing. Throws FileError or
@@ -53,7 +58,8 @@ struct SavedRun {
 SavedRun load_run(const RunFolder& folder);
 
 /// Makes the folder what it was when its checkpoint was written, for the settings of `saved`; what
-/// there is of later iterations is kept apart (keep_abandoned).
+/// there is of later iterations is kept apart (keep_abandoned), and the temporary files of a
+/// program that was killed are removed.
 void rewind_run(const RunFolder& folder, const SavedRun& saved);
 
 /// Writes the best policies so far (BestPolicy) as a policy file, atomically. Its extra metadata

@@ -205,7 +205,16 @@ void assign(RunSettings& run, const Value& value) {
   require(known, "{}: unknown setting", value.origin);
 }
 
+/// Each dot may be a table in a table, which takes a piece of the stack; values in values are
+/// limited by the parser.
+void require_shallow(std::string_view text, const std::string& origin) {
+  constexpr std::ptrdiff_t most = 1000;
+  const auto dots = std::count(text.begin(), text.end(), '.');
+  require(dots <= most, "{}: has {} dots, expected at most {}", origin, dots, most);
+}
+
 toml::table parse(std::string_view text, const std::string& origin) {
+  require_shallow(text, origin);
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
@@ -224,7 +233,8 @@ void require_section(const std::string& section, const std::string& origin) {
 void flatten(const toml::table& table, const std::string& file, const std::string& prefix,
              std::vector<Value>& out) {
   for (const auto& [name, node] : table) {
-    const std::string key = prefix + std::string(name.str());
+    constexpr std::size_t longest = 80;  // of any setting's name, and of a message
+    const std::string key = prefix + std::string(name.str().substr(0, longest));
     if (const toml::table* section = node.as_table()) {
       require_section(key, file);
       flatten(*section, file, key + '.', out);

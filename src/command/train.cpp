@@ -203,8 +203,9 @@ std::optional<Job> agree_on_job(const TrainArguments& arguments, Ranks& ranks) {
   }
 }
 
-/// Says what the run goes on from, if that is not its last checkpoint.
+/// Says what the run goes on from, if that is not its last checkpoint, and what is cut.
 void tell_damage(const Job& job) {
+  if (!job.saved.torn.empty()) print_error(job.saved.torn);
   if (job.saved.damage.empty()) return;
   print_error(fmt::format("{}; going on from {}, after iteration {}", job.saved.damage,
                           previous_checkpoint(job.folder.checkpoint()).string(),

@@ -127,7 +127,8 @@ TEST(Compare, Failures) {
   EXPECT_EQ(summary["algorithms"][1]["samples_total"], Json::parse("[6, 6]"));
   EXPECT_TRUE(summary["algorithms"][0]["conditions"][0]["cost"]["mean"].is_number())
       << "of the last good policy";
-  EXPECT_TRUE(summary["algorithms"][0]["conditions"][0]["curve"].empty());
+  EXPECT_EQ(summary["algorithms"][0]["conditions"][0]["curve"].size(), 1U)
+      << "an update that fails has rollouts";
   EXPECT_TRUE(summary["algorithms"][1]["failures"].empty());
   EXPECT_EQ(summary["algorithms"][1]["conditions"][0]["curve"].size(), 2U);
 }

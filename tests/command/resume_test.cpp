@@ -208,6 +208,27 @@ TEST(Resume, ARunWhoseExplorationIsSpentIsFinished) {
   EXPECT_TRUE(command.contents() == before);
 }
 
+TEST(Resume, SaysThatALineIsTornAndClearsUp) {
+  Command command;
+  ASSERT_EQ(command.run(short_training("whole", {"--iterations", "3"})).status, 0);
+  ASSERT_EQ(command.run(short_training("r", {"--iterations", "2"})).status, 0);
+  command.write("r/metrics.jsonl", command.read("r/metrics.jsonl") + "{\"iteration\":2,\"cond");
+  std::filesystem::create_directory(command.path("r/quarantine"));
+  for (const char* folder : {"r/", "r/checkpoint/", "r/quarantine/"}) {
+    command.write(std::string(folder) + ".pilqr-17-0.tmp", "half a file");
+  }
+  command.write("r/notes.tmp", "mine");
+  const Outcome outcome = command.run({"train", "--resume", "r", "--iterations", "3"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err,
+            "pilqr: r/metrics.jsonl: its last line has no end; it is cut after line 2\n");
+  expect_same_run(command, "whole", "r");
+  for (const auto& [name, bytes] : command.contents("r")) {
+    EXPECT_EQ(name.find(".pilqr-"), std::string::npos) << name;
+  }
+  EXPECT_EQ(command.read("r/notes.tmp"), "mine");
+}
+
 /// The file with a NaN in a gain.
 std::string with_nan(const std::filesystem::path& path) {
   SafeTensors contents = unseal(test::read_plainly(path), path);

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <thread>
 
@@ -72,6 +74,47 @@ TEST(KeptCopy, IsWhatTheFileWas) {
   EXPECT_EQ(read_file(path), "three");
   EXPECT_EQ(directory.entries().size(), 2U);
   EXPECT_NE(test::file_error([&] { keep_copy(path, directory / "no" / "copy"); }), "");
+}
+
+TEST(Temporaries, OursAreRemovedAndNothingElse) {
+  const test::TemporaryDirectory directory;
+  EXPECT_NO_THROW(remove_temporaries(directory / "missing"));
+  const std::vector<const char*> others = {
+      ".pilqr-1-2",     ".pilqr-1.tmp",       ".pilqr--2.tmp", ".pilqr-1-.tmp", ".pilqr-1-2-3.tmp",
+      ".pilqr-a-2.tmp", ".pilqr-1-2.tmp.tmp", "pilqr-1-2.tmp", ".pilqr-.tmp",   "policy"};
+  for (const char* name : others) test::write_plainly(directory / name, "x");
+  for (const char* name : {".pilqr-1-2.tmp", ".pilqr-12345-678.tmp"}) {
+    EXPECT_TRUE(is_temporary(name));
+    test::write_plainly(directory / name, "x");
+  }
+  fs::create_directory(directory / ".pilqr-3-4.tmp");
+  fs::create_symlink("policy", directory / ".pilqr-5-6.tmp");
+  remove_temporaries(directory.path());
+  Names left = directory.entries();
+  Names expected(others.begin(), others.end());
+  expected.insert(expected.end(), {".pilqr-3-4.tmp", ".pilqr-5-6.tmp"});
+  std::sort(left.begin(), left.end());
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(left, expected);
+}
+
+// The names that a write really has.
+TEST(Temporaries, OfAWriteThatIsKilledAreFound) {
+  const test::TemporaryDirectory directory;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const rlimit little{1000, 1000};  // the signal of a file that is too large ends the child
+    ::setrlimit(RLIMIT_FSIZE, &little);
+    std::signal(SIGXFSZ, SIG_DFL);
+    write_atomically(directory / "file", std::string(5000, 'x'));
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  ASSERT_EQ(directory.entries().size(), 1U);
+  remove_temporaries(directory.path());
+  EXPECT_TRUE(directory.entries().empty());
 }
 
 TEST(AtomicFile, WritesAndReplaces) {

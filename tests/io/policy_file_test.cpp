@@ -160,6 +160,7 @@ TEST(PolicyFile, MetadataThatIsWrong) {
       {"conditions", "4,-1", "condition -1"},
       {"conditions", "4", "\"condition_0/K\" is not part of the format"},
       {"conditions", "4,0,1", "\"condition_1/K\" is missing"},
+      {"conditions", "0,1,2,3,4,5,6", "names 7 conditions, the file has 6 tensors"},
   };
   const SafeTensors good = policy_to_safetensors(example());
   for (const Case& c : cases) {
@@ -197,6 +198,17 @@ TEST(PolicyFile, ShapesThatDisagree) {
   }
   EXPECT_TRUE(
       test::contains(test::file_error([&] { (void)policy_from_safetensors(bad, "f"); }), "nx = 0"));
+  // Consistent, empty and as large as can be written.
+  constexpr std::int64_t most = std::numeric_limits<int>::max();
+  for (const char* key : {"nx", "steps"}) bad.metadata[key] = "2147483647";
+  bad.metadata["nu"] = "0";
+  for (const char* condition : {"condition_0/", "condition_4/"}) {
+    bad.tensors[std::string(condition) + "K"] = {{most, 0, most}, std::vector<double>{}};
+    bad.tensors[std::string(condition) + "k"] = {{most, 0}, std::vector<double>{}};
+    bad.tensors[std::string(condition) + "L"] = {{most, 0, 0}, std::vector<double>{}};
+  }
+  EXPECT_TRUE(
+      test::contains(test::file_error([&] { (void)policy_from_safetensors(bad, "f"); }), "nu = 0"));
 }
 
 TEST(PolicyFile, EntriesThatAreWrong) {

@@ -227,6 +227,27 @@ TEST(SafeTensors, LongOrDeepNonsenseIsCutShort) {
   EXPECT_EQ(cut, "f: tensor \"\\x0a" + std::string(79, 'n') + "...\" has no \"dtype\"");
 }
 
+TEST(SafeTensors, AtMost64Dimensions) {
+  for (const int rank : {64, 65}) {
+    std::string ones = "1";
+    for (int i = 1; i < rank; ++i) ones += ",1";
+    const std::string bytes =
+        assemble(R"({"a":{"dtype":"F64","shape":[)" + ones + R"(],"data_offsets":[0,8]}})",
+                 std::string(8, '\0'));
+    SafeTensors contents;
+    contents.tensors["a"] = {std::vector<std::int64_t>(static_cast<std::size_t>(rank), 1),
+                             std::vector<double>{0.0}};
+    if (rank == 64) {
+      EXPECT_EQ(decode_safetensors(bytes, "f"), contents);
+      EXPECT_EQ(decode_safetensors(encode_safetensors(contents), "f"), contents);
+    } else {
+      EXPECT_EQ(test::file_error([&] { (void)decode_safetensors(bytes, "f"); }),
+                "f: tensor \"a\": shape has more than 64 numbers");
+      EXPECT_THROW((void)encode_safetensors(contents), InvalidArgument);
+    }
+  }
+}
+
 TEST(SafeTensors, ReadingNamesTheFile) {
   const test::TemporaryDirectory directory;
   const auto missing = directory / "missing";

@@ -48,6 +48,23 @@ TEST(Sealed, EveryFlippedBitAndEveryTruncationShows) {
   EXPECT_NE(test::file_error([&] { (void)unseal(good + " ", "f"); }), "");
 }
 
+// Valid files whose checksum is not where it is looked for: the first one was found by fuzzing.
+TEST(Sealed, ChecksumsInOtherWordsAreRefused) {
+  const std::vector<std::string> headers = {
+      R"({"__metadata__":{"checksum":"nan"}}   )",
+      R"({"__metadata__":{"checksum": "238d0516ff2b4cbf"}})",
+      R"({"__metadata__":{"checksu\u006d":"238d0516ff2b4cbf"}})",
+      R"({"__metadata__":{"a":"b","checksum" :"0000000000000000"}})",
+  };
+  for (const std::string& header : headers) {
+    const std::string bytes = test::assemble(header);
+    ASSERT_EQ(decode_safetensors(bytes, "f").metadata.count("checksum"), 1U);
+    EXPECT_TRUE(test::begins(test::file_error([&] { (void)unseal(bytes, "f"); }),
+                             "f: is damaged: its checksum is "))
+        << header;
+  }
+}
+
 TEST(Sealed, NoChecksumIsAnError) {
   EXPECT_EQ(test::file_error([] { (void)unseal(encode_safetensors(contents()), "f"); }),
             "f: has no checksum");

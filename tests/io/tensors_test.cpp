@@ -72,6 +72,19 @@ TEST(Tensors, MatricesAndVectorsComeBack) {
   }
 }
 
+// A file of some bytes can claim them: a loop over the dimensions would take years.
+TEST(Tensors, DimensionsBesideAZeroCostNothing) {
+  constexpr std::int64_t most = std::numeric_limits<int>::max();
+  SafeTensors contents;
+  contents.tensors["s"] = {{most, most, 0}, std::vector<double>{}};
+  contents.tensors["A"] = {{most, 0}, std::vector<double>{}};
+  const TensorReader reader(contents, "f");
+  const Sequence<Dynamic, Dynamic> s = reader.sequence<Dynamic, Dynamic>("s");
+  EXPECT_EQ(s.steps(), most);
+  EXPECT_EQ(s.flat().size(), 0);
+  EXPECT_EQ(reader.matrix("A").rows(), most);
+}
+
 TEST(Tensors, ErrorsNameFileAndTensor) {
   SafeTensors contents;
   contents.tensors["A"] = {{2, 3}, std::vector<double>(6)};

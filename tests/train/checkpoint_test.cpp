@@ -152,8 +152,12 @@ TEST(Checkpoint, MetadataThatIsWrong) {
       {"seed", "8", "expected \"7\""},
       {"conditions", "0,2", "expected \"2,0\""},
       {"iterations", "two", "\"iterations\" is \"two\""},
-      {"iterations", "-1", "negative"},
-      {"samples_total", "-1", "negative"},
+      {"iterations", "-1", "\"iterations\" is -1, expected 0 to 1000000"},
+      {"iterations", "1000001", "\"iterations\" is 1000001"},
+      {"samples_total", "-1", "\"samples_total\" is -1"},
+      {"samples_total", "9223372036854775807", "\"samples_total\" is 9223372036854775807"},
+      {"steps_total", "-1", "\"steps_total\" is -1"},
+      {"steps_total", "9223372036854775807", "\"steps_total\" is 9223372036854775807"},
       {"steps_total", "1e3", "\"steps_total\" is \"1e3\""},
   };
   Training run(settings_of(Algorithm::pilqr, false));

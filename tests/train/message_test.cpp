@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "io/io_support.hpp"
 #include "pilqr/train/optimizer_state.hpp"
@@ -47,6 +48,39 @@ TEST(Message, ShortAndLongOnesAreRefused) {
   MessageReader in(longer);
   EXPECT_EQ(in.get_text(), "text");
   EXPECT_THROW(in.require_end(), InvalidArgument);
+}
+
+TEST(Message, ValuesThatNoneOfOursHasAreRefused) {
+  const auto of = [](auto... values) {
+    MessageWriter out;
+    (out.put(values), ...);
+    return out.bytes();
+  };
+  const auto refusal = [](const std::string& bytes, auto&& read) -> std::string {
+    MessageReader in(bytes);
+    try {
+      read(in);
+    } catch (const InvalidArgument& error) {
+      return error.what();
+    }
+    return {};
+  };
+  const auto yes = [](MessageReader& in) { (void)in.get<bool>(); };
+  EXPECT_EQ(refusal(of(true), yes), "");
+  EXPECT_EQ(refusal(of('\2'), yes), "a message of another rank has 2 for yes or no");
+  const auto failure = [](MessageReader& in) { (void)get_failure(in); };
+  const auto of_failure = [&](int kind, int attempt) {
+    return of(kind, 1, 2, 3, 0.5, std::string_view("text"), -1, attempt);
+  };
+  EXPECT_EQ(refusal(of_failure(1, 0), failure), "");
+  for (const int kind : {-1, 1000}) {
+    EXPECT_EQ(refusal(of_failure(kind, 0), failure),
+              fmt::format("a message of another rank has a failure of kind {}", kind));
+  }
+  for (const int attempt : {-1, std::numeric_limits<int>::max()}) {
+    EXPECT_EQ(refusal(of_failure(1, attempt), failure),
+              fmt::format("a message of another rank has a failure of attempt {}", attempt));
+  }
 }
 
 TEST(Message, RecordsKeepTheirFailures) {

@@ -378,6 +378,30 @@ TEST(SettingsFile, WrongFiles) {
                            "s.toml: task: unknown task 'nope', expected one of: "));
 }
 
+// Tables in tables would otherwise end the program when they take all of its stack.
+TEST(SettingsFile, NestedTooDeeply) {
+  const auto dotted = [](int depth) {
+    std::string text;
+    for (int i = 0; i < depth; ++i) text += "a.";
+    return text;
+  };
+  const std::string many = dotted(400'000);
+  for (const std::string& text :
+       {many + "a = 1\n", '[' + many + "a]\n", "samples = {" + many + "a = 1}\n"}) {
+    EXPECT_EQ(refusal([&] { (void)from_file(text); }),
+              "s.toml: has 400000 dots, expected at most 1000");
+  }
+  for (const std::string& text : {dotted(1000) + "a = 1\n", '[' + dotted(1000) + "a]\n"}) {
+    EXPECT_EQ(refusal([&] { (void)from_file(text); }), "s.toml: a: unknown section");
+  }
+  for (const std::string& text :
+       {"samples = " + std::string(500'000, '['), std::string(500'000, '[')}) {
+    EXPECT_TRUE(test::begins(refusal([&] { (void)from_file(text); }), "s.toml: line 1: "));
+  }
+  EXPECT_EQ(refusal([] { (void)from_file(std::string(100'000, 'k') + " = 1\n"); }),
+            "s.toml: " + std::string(80, 'k') + ": unknown setting");
+}
+
 // A value that is only valid together with another may come first.
 TEST(SettingsFile, OnlyTheEndHasToBeValid) {
   const RunSettings run =

@@ -225,7 +225,7 @@ PILQR_ALWAYS_INLINE void accumulate(Pack (&acc)[C][R], const Product<Sign>& p) {
   const double* a = p.a.data;
   const double* b = p.b;
   for (int k = 0; k < p.depth; ++k) {
-    Pack column[R];
+    alignas(8 * width) Pack column[R];
     for (int r = 0; r < R; ++r) column[r] = load(a + r * width);
     for (int c = 0; c < C; ++c) {
       const double factor = b[Eigen::Index{c} * p.row];
@@ -248,7 +248,7 @@ PILQR_ALWAYS_INLINE void accumulate(Pack (&acc)[C][R], const SymmetricProduct& p
 
 template <int R, int C, class... Terms>
 PILQR_ALWAYS_INLINE void single(int j, Output out, Input init, const Terms&... terms) {
-  Pack acc[C][R];
+  alignas(8 * width) Pack acc[C][R];  // clang takes it for aligned, whatever Pack says
   for (int c = 0; c < C; ++c) {
     for (int r = 0; r < R; ++r) {
       acc[c][r] = init.data == nullptr ? Pack{} : load(init.at(r * width, j + c).data);

@@ -41,6 +41,14 @@ void write_atomically(const std::filesystem::path& path, std::string_view bytes,
 void keep_copy(const std::filesystem::path& path, const std::filesystem::path& copy,
                Sync sync = Sync::now);
 
+/// Whether write_atomically() and keep_copy() give their temporary files such names:
+/// ".pilqr-PROCESS-NUMBER.tmp".
+bool is_temporary(std::string_view name);
+
+/// Removes what write_atomically() and keep_copy() of a program that was killed have left in the
+/// directory; nothing if there is no such directory. Nobody may be writing there. Throws FileError.
+void remove_temporaries(const std::filesystem::path& directory);
+
 /// Returns when the file and its name are on the disk. Throws FileError.
 void sync_file(const std::filesystem::path& path);
 

@@ -39,13 +39,14 @@ const char* dtype_name(const Tensor& tensor);
 
 /// The bytes of a file: the same contents always give the same bytes, with names sorted and the
 /// header padded with spaces so that the values begin at a multiple of 8. Throws InvalidArgument
-/// for a shape that does not match the number of values, a tensor called "__metadata__", text that
-/// is not UTF-8 or a header above 100 MB.
+/// for a shape that does not match the number of values or has more than 64 dimensions, a tensor
+/// called "__metadata__", text that is not UTF-8 or a header above 100 MB.
 std::string encode_safetensors(const SafeTensors& contents);
 
-/// Reads F64, I64, U64, and F32 widened to F64. Every value in the header is checked against the
-/// bytes there are, and memory stays within a small multiple of their number. NaN and infinity are
-/// values like others here. Throws FileError, beginning with `path`, naming the tensor or key.
+/// Reads F64, I64, U64, and F32 widened to F64, of at most 64 dimensions. Every value in the header
+/// is checked against the bytes there are, and memory stays within a small multiple of their
+/// number. NaN and infinity are values like others here. Throws FileError, beginning with `path`,
+/// naming the tensor or key.
 SafeTensors decode_safetensors(std::string_view bytes, const std::filesystem::path& path);
 
 /// encode_safetensors to a file, by write_atomically.

@@ -106,6 +106,7 @@ class TensorReader {
                  "tensor {} has elements {}x{}, expected {}x{}", in_quotes(name), n, m, Rows, Cols);
     const std::vector<double>& entries = values<double>(name);
     Sequence<Rows, Cols> sequence(shape[0], n, m);
+    if (entries.empty()) return sequence;  // whatever its dimensions claim beside a zero
     std::size_t next = 0;
     for (int t = 0; t < shape[0]; ++t) {
       for (int i = 0; i < n; ++i) {

@@ -45,6 +45,11 @@ class MessageReader {
 
   template <class Number>
   requires std::is_arithmetic_v<Number> Number get() {
+    if constexpr (std::is_same_v<Number, bool>) {
+      const auto byte = get<unsigned char>();
+      require(byte <= 1, "a message of another rank has {} for yes or no", byte);
+      return byte == 1;
+    }
     Number value{};
     copy(&value, sizeof value);
     return value;

@@ -1,0 +1,97 @@
+// Runs on a disk that is full: nothing old is lost, and they go on when there is room.
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+
+#include "command/process.hpp"
+#include "pilqr/io/policy_file.hpp"
+
+namespace pilqr {
+namespace {
+
+using test::Command;
+using test::expect_same_run;
+using test::Outcome;
+using test::short_training;
+
+const std::string state = "r/checkpoint/state.safetensors";
+constexpr const char* endless = "100000";
+
+/// Nothing but the files of a run, all of them whole.
+void expect_whole(const Command& command) {
+  std::vector<std::string> names;
+  for (const auto& [name, bytes] : command.contents("r")) names.push_back(name);
+  EXPECT_EQ(names, (std::vector<std::string>{"best.safetensors", "checkpoint",
+                                             "checkpoint/previous.safetensors",
+                                             "checkpoint/state.safetensors", "config.toml",
+                                             "metrics.jsonl", "policy.safetensors"}));
+  const std::string metrics = command.read("r/metrics.jsonl");
+  EXPECT_TRUE(metrics.empty() || metrics.back() == '\n') << "half a line";
+}
+
+/// Goes on without a limit for a little; the end must be that of a run that had room all the time.
+void expect_resumable(Command& command) {
+  const int done = load_policy(command.path("r/policy.safetensors")).iteration;
+  const std::string total = std::to_string(done + 2);
+  const Outcome resumed = command.run({"train", "--resume", "r", "--iterations", total});
+  EXPECT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_EQ(resumed.err, "");
+  ASSERT_EQ(command.run(short_training("whole", {"--iterations", total})).status, 0);
+  expect_same_run(command, "whole", "r");
+}
+
+// No file may grow beyond the checkpoint: that is the metrics, after some iterations.
+TEST(FullDisk, WhileTheMetricsGrow) {
+  Command command;
+  ASSERT_EQ(command.run(short_training("r", {"--iterations", "2"})).status, 0);
+  const rlim_t limit = command.read(state).size() + 1000;
+  const Outcome outcome =
+      command.run({"train", "--resume", "r", "--iterations", endless, "--quiet"}, limit);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "pilqr: r/metrics.jsonl: cannot write: File too large\n");
+  EXPECT_LE(command.read("r/metrics.jsonl").size(), limit);
+  EXPECT_EQ(static_cast<int>(command.metrics("r").size()),
+            load_policy(command.path("r/policy.safetensors")).iteration);
+  expect_whole(command);
+  expect_resumable(command);
+}
+
+TEST(FullDisk, WhileTheCheckpointIsWritten) {
+  Command command;
+  ASSERT_EQ(command.run(short_training("r", {"--iterations", "2"})).status, 0);
+  const std::string good = command.read(state);
+  const Outcome outcome =
+      command.run({"train", "--resume", "r", "--iterations", endless}, good.size() - 1);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "pilqr: " + state + ": cannot write: File too large\n");
+  EXPECT_TRUE(command.read(state) == good);
+  expect_whole(command);
+  expect_resumable(command);
+}
+
+TEST(FullDisk, BeforeTheRunBegins) {
+  Command command;
+  const Outcome outcome = command.run(short_training("r"), 1000);
+  test::expect_refused(outcome, {"r/config.toml: cannot write: File too large"});
+  EXPECT_TRUE(command.contents().empty());
+}
+
+// A real disk without room, where the user may make one.
+TEST(FullDisk, OfAFileSystem) {
+  Command command;
+  std::filesystem::create_directory(command.path("r"));
+  if (::mount("none", command.path("r").c_str(), "tmpfs", 0, "size=256k") != 0) {
+    GTEST_SKIP() << "only root may mount";
+  }
+  const Outcome outcome = command.run(short_training("r", {"--iterations", endless}));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_TRUE(test::contains(outcome.err, "No space left on device"));
+  EXPECT_GE(command.metrics("r").size(), 1U);
+  expect_whole(command);
+  const std::string room = "size=100m";
+  EXPECT_EQ(::mount("none", command.path("r").c_str(), "tmpfs", MS_REMOUNT, room.c_str()), 0);
+  expect_resumable(command);
+  EXPECT_EQ(::umount(command.path("r").c_str()), 0);
+}
+
+}  // namespace
+}  // namespace pilqr

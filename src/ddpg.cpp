@@ -268,14 +268,23 @@ void Ddpg::restore(DdpgState state) {
     adam_fits(then.critic_adam[k], now.critic[k]);
   }
   const Replay& r = state.replay;
-  require(r.x.rows() == state_.replay.x.rows() && r.u.rows() == state_.replay.u.rows() &&
-              r.after.rows() == r.x.rows() && r.capacity() == options_.capacity &&
-              r.x.cols() == r.capacity() && r.u.cols() == r.capacity() &&
-              r.after.cols() == r.capacity() && r.step.size() == r.cost.size() && r.size >= 0 &&
-              r.size <= r.capacity() && r.next == (r.size < r.capacity() ? r.size : r.next) &&
-              r.next >= 0 && r.next <= r.capacity(),
-          "ddpg: a replay of {} transitions, the next at {}, capacity {}, expected capacity {}",
-          r.size, r.next, r.capacity(), options_.capacity);
+  const int nx = rows(state_.replay.x);
+  const int nu = rows(scale_);
+  const auto shaped = [&](const MatrixX& m, int n) {
+    return rows(m) == n && cols(m) == options_.capacity;
+  };
+  require(shaped(r.x, nx) && shaped(r.u, nu) && shaped(r.after, nx) &&
+              r.capacity() == options_.capacity && r.step.size() == r.cost.size(),
+          "ddpg: a replay of {} transitions, nx = {}, nu = {}, expected {}, {}, {}", r.capacity(),
+          r.x.rows(), r.u.rows(), options_.capacity, nx, nu);
+  require(r.size >= 0 && r.size <= r.capacity() && r.next >= 0 && r.next < r.capacity() &&
+              (r.size == r.capacity() || r.next == r.size),
+          "ddpg: a replay with {} of {} transitions and the next at {}", r.size, r.capacity(),
+          r.next);
+  for (int j = 0; j < r.size; ++j) {
+    require(r.step(j) >= 0.0 && r.step(j) < steps_ && r.step(j) == std::floor(r.step(j)),
+            "ddpg: step {} of a transition, the horizon has {}", r.step(j), steps_);
+  }
   require(rows(state.states.mean) == rows(state_.states.mean), "ddpg: {} moments, expected {}",
           rows(state.states.mean), rows(state_.states.mean));
   require_valid(state.states);

@@ -32,10 +32,12 @@ void ValueFunction::standardise(const ConstVectorRef& returns, ValueState& state
   const double mean = returns.mean();
   const double deviation = std::sqrt((returns.array() - mean).square().mean());
   const double scale = deviation > 1e-8 * (1.0 + std::abs(mean)) ? deviation : 1.0;
-  const int last = state.network.shape().layers() - 1;
-  state.network.weight(last) *= state.scale / scale;
-  state.network.bias(last) =
-      (state.network.bias(last).array() * state.scale + state.mean - mean) / scale;
+  if (state.adam.step > 0) {
+    const int last = state.network.shape().layers() - 1;
+    state.network.weight(last) *= state.scale / scale;
+    state.network.bias(last) =
+        (state.network.bias(last).array() * state.scale + state.mean - mean) / scale;
+  }
   state.mean = mean;
   state.scale = scale;
 }

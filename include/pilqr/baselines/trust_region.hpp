@@ -32,8 +32,8 @@ struct TrustRegionOptions {
   double kl_step = 0.01;    ///< delta: allowed mean divergence from the old policy, nats, > 0
   double damping = 0.1;     ///< added to the diagonal of the Fisher matrix, >= 0
   int cg_iterations = 10;   ///< conjugate gradient steps at most
-  int backtracks = 10;      ///< how often a step may be shortened
-  double shrink = 0.7;      ///< by this factor each time, in (0, 1)
+  int backtracks = 20;      ///< how often a step may be shortened
+  double shrink = 0.85;     ///< by this factor each time, in (0, 1)
   double least_std = 1e-2;  ///< standard deviations stay above, > 0
   /// The Fisher matrix is that of every so-manieth point, which is enough to find a direction; the
   /// divergence that is bounded is that of all points.

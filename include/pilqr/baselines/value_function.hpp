@@ -33,7 +33,8 @@ struct ValueState {
 
 /// A perceptron from points to returns. The returns of each fit are brought to mean 0 and deviation
 /// 1, and the last layer changed so that the function is the one before (van Hasselt, Guez, Hessel,
-/// Mnih, Silver: Learning Values Across Many Orders of Magnitude, NIPS 2016).
+/// Mnih, Silver: Learning Values Across Many Orders of Magnitude, NIPS 2016); the first fit begins
+/// at their mean instead, since a new network knows nothing.
 class ValueFunction {
  public:
   /// @param inputs entries of a point. Throws InvalidArgument on invalid options or no inputs.

@@ -56,7 +56,7 @@ TEST(Trpo, IsTheCompositionOfItsSteps) {
       for (int t = 0; t < 5; ++t) {
         for (int i = 0; i < N; ++i) own(i, t) = values(place(m, t, i));
       }
-      generalized_advantage(rollouts[m].cost, own, 0.99, 0.95, advantage);
+      generalized_advantage(rollouts[m].cost, own, options.discount, options.lambda, advantage);
       for (int t = 0; t < 5; ++t) {
         for (int i = 0; i < N; ++i) batch.advantage(place(m, t, i)) = advantage(i, t);
       }
@@ -85,8 +85,7 @@ TEST(Trpo, IsTheCompositionOfItsSteps) {
   }
 }
 
-// Cost + constant and cost * factor: the same policy from a new learner, up to rounding. With
-// discount and lambda 1 and values of 0 at first the constant is one of each step.
+// The same policy from a new learner, up to rounding, if its values begin at 0.
 TEST(Trpo, ScalingTheCostChangesNothingInTheFirstUpdate) {
   const Rollouts<> rollouts = random_rollouts(3);
   Rollouts<> scaled = rollouts;

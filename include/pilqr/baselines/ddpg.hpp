@@ -13,26 +13,27 @@
 namespace pilqr {
 
 /// Rewards are negative costs, brought to mean 0 and deviation 1 over the first data, and kept so.
-/// The defaults are TD3; DdpgOptions::plain() is DDPG.
+/// The defaults are TD3, with numbers that were found on the reacher; DdpgOptions::plain() is DDPG.
 struct DdpgOptions {
-  std::vector<int> actor_hidden{64, 64};   ///< units of each hidden layer, relu
-  std::vector<int> critic_hidden{64, 64};  ///< the same
+  std::vector<int> actor_hidden{64, 64};     ///< units of each hidden layer
+  std::vector<int> critic_hidden{64, 64};    ///< the same
+  Activation activation = Activation::tanh;  ///< of all hidden units
   /// nu; controls are limited to +- this, in the policy and in the learning. Empty: ones.
   VectorX action_scale{};
-  double std = 0.1;               ///< of the exploration, in shares of action_scale, > 0
+  double std = 0.2;               ///< of the exploration, in shares of action_scale, > 0
   double initial_std = 0.5;       ///< the same until learning begins
   int start_steps = 1000;         ///< control steps before learning begins, >= 1
   double updates_per_step = 1.0;  ///< critic updates for each control step made, > 0
   int batch = 128;                ///< transitions per update
   int capacity = 100'000;         ///< transitions that are remembered
-  double discount = 0.99;         ///< gamma, in [0, 1]
-  double target_rate = 0.005;     ///< tau of the target networks, in (0, 1]
-  AdamOptions actor_adam{.learning_rate = 1e-3};
+  double discount = 0.95;         ///< gamma, in [0, 1]
+  double target_rate = 0.01;      ///< tau of the target networks, in (0, 1]
+  AdamOptions actor_adam{.learning_rate = 3e-4};
   AdamOptions critic_adam{.learning_rate = 1e-3};
   bool twin = true;              ///< TD3: a second critic, and the lesser value of the two
   int policy_delay = 2;          ///< TD3: critic updates for one of the actor and the targets
-  double smoothing_std = 0.2;    ///< TD3: noise on the target's control, in shares; 0: none
-  double smoothing_limit = 0.5;  ///< and its limit, > 0
+  double smoothing_std = 0.05;   ///< TD3: noise on the target's control, in shares; 0: none
+  double smoothing_limit = 0.1;  ///< and its limit, > 0
   NormalisationOptions normalisation{};  ///< of the states, by the moments of all so far
 
   /// DDPG: one critic, no delay, no noise on the target.

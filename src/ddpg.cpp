@@ -14,10 +14,8 @@ MlpShape actor_shape(int nx, int nu, const DdpgOptions& o) {
   return {.inputs = nx, .hidden = o.actor_hidden, .outputs = nu, .activation = o.activation};
 }
 MlpShape critic_shape(int nx, int nu, const DdpgOptions& o) {
-  return {.inputs = nx + 1 + nu,
-          .hidden = o.critic_hidden,
-          .outputs = 1,
-          .activation = o.activation};
+  return {
+      .inputs = nx + 1 + nu, .hidden = o.critic_hidden, .outputs = 1, .activation = o.activation};
 }
 
 DdpgNetworks new_networks(int nx, int nu, const DdpgOptions& o, RandomStream& stream) {

@@ -21,18 +21,20 @@ SafeTensors through_a_file(const SafeTensors& contents) {
 }
 
 // Stopped and gone on is as never stopped, bit by bit; also when the replay is not full, and when
-// its ring has turned.
+// its ring has turned. A fraction of an update is due in between.
 TEST(BaselineState, GoesOnBitByBit) {
+  DdpgOptions options = test::small_ddpg_options();
+  options.updates_per_step = 0.38;
   for (const int before : {0, 1, 4}) {
     Trpo trpo = small_trpo();
-    Ddpg ddpg = small_ddpg();
+    Ddpg ddpg = small_ddpg(options);
     for (int n = 0; n < before; ++n) {
       const auto iteration = static_cast<std::uint32_t>(n);
       ASSERT_TRUE(update_with(trpo, random_rollouts(iteration), iteration).ok());
       ASSERT_TRUE(update_with(ddpg, random_rollouts(iteration), iteration).ok());
     }
     Trpo trpo_again = small_trpo();
-    Ddpg ddpg_again = small_ddpg();
+    Ddpg ddpg_again = small_ddpg(options);
     trpo_from_safetensors(through_a_file(trpo_to_safetensors(trpo)), "f", trpo_again);
     ddpg_from_safetensors(through_a_file(ddpg_to_safetensors(ddpg)), "f", ddpg_again);
     EXPECT_EQ(trpo_again.state(), trpo.state());

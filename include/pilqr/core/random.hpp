@@ -21,6 +21,7 @@ enum class StreamPurpose : std::uint8_t {
   evaluation_system = 4,
   policy_fit = 5,       ///< the mixture prior of a linearised global policy
   policy_training = 6,  ///< supervision of a global policy
+  baseline = 7,         ///< minibatches and target noise of DDPG and TRPO
 };
 
 /// The key of a stream. At most 2^24 conditions.

@@ -65,6 +65,11 @@ enum class ControlStatus {
 };
 inline constexpr int control_statuses = 9;
 
+/// Whether the control is that of the policy for this call's state, limited or not.
+constexpr bool from_policy(ControlStatus status) {
+  return status <= ControlStatus::rate_limited;
+}
+
 /// The fixed, lower-case name of a status.
 const char* name(ControlStatus status);
 

@@ -21,12 +21,12 @@ int main() {
                                 .most_held = 5});
 
   pilqr::RandomStream stream({.seed = 1});
-  pilqr::Vector<4> state, measurement, next;
+  pilqr::Vector<4> state(1.5, 0.3, 0.0, 0.0);  // away from where the policy holds it
+  pilqr::Vector<4> measurement, next;
   pilqr::Vector<2> u;
-  robot.reset(0, stream, state);
   double measured = 0.0;
   for (int tick = 0; controller.count(pilqr::ControlStatus::finished) == 0; ++tick) {
-    const double now = tick * dt;  // s; of a steady clock
+    const double now = tick * dt;  // s, of a steady clock
     if (tick % 20 < 16) {          // for four ticks nothing new arrives
       measurement = state;
       measured = now;

@@ -89,8 +89,8 @@ void run(int calls) {
   VectorX u(nu);
   double sum = 0.0;
   std::vector<float> nanoseconds(static_cast<std::size_t>(calls));
-  std::printf("%-34s %8s %8s %8s %10s\n", "ns of a call", "median", "99.9 %", "99.999 %",
-              "maximum");
+  std::printf("%-24s %8s %8s %10s   %8s %8s %10s %10s\n", "ns of a call", "median", "99.9 %",
+              "maximum", "median", "99.9 %", "maximum", "undisturbed");
   row("clock", calls, [](int) {});
   row("act/26x7", calls, [&](int i) {
     varying.act(i % T, states.col(i % 64), xi, u);

@@ -88,7 +88,6 @@ void run(int calls) {
   VectorX x(nx);
   VectorX u(nu);
   double sum = 0.0;
-  std::vector<float> nanoseconds(static_cast<std::size_t>(calls));
   std::printf("%-24s %8s %8s %10s   %8s %8s %10s %10s\n", "ns of a call", "median", "99.9 %",
               "maximum", "median", "99.9 %", "maximum", "undisturbed");
   row("clock", calls, [](int) {});

@@ -270,12 +270,19 @@ TEST(Controller, AGivenStepIsTheStep) {
   EXPECT_TRUE(u.isApprox(mean_at(policy, 5, x), 1e-14));
   EXPECT_EQ(controller.control(x, u), Status::ok);  // and counting goes on from there
   EXPECT_TRUE(u.isApprox(mean_at(policy, 6, x), 1e-14));
+  controller.reset();
+  EXPECT_EQ(controller.control(x, u), Status::ok);
   const VectorX last = u;
   EXPECT_EQ(controller.control(x, u, {.step = -1}), Status::bad_step);
   EXPECT_EQ(u, last);
+  EXPECT_EQ(controller.control(x, u), Status::ok);  // and that was a step
+  EXPECT_TRUE(u.isApprox(mean_at(policy, 2, x), 1e-14));
   EXPECT_EQ(controller.control(x, u, {.step = 2}), Status::ok);
   EXPECT_EQ(controller.control(x, u, {.step = T}), Status::finished);
   EXPECT_EQ(controller.control(x, u, {.step = 0}), Status::ok) << "back into the horizon";
+  Controller repeating(policy, {.at_end = HorizonEnd::repeat});
+  EXPECT_EQ(repeating.control(x, u, {.step = 2 * T + 3}), Status::ok);
+  EXPECT_TRUE(u.isApprox(mean_at(policy, 3, x), 1e-14));
   for (const int far : {std::numeric_limits<int>::max(), std::numeric_limits<int>::min()}) {
     Controller endless(random_network());
     EXPECT_EQ(endless.control(x, u, {.step = far}), far > 0 ? Status::ok : Status::bad_step);

@@ -149,18 +149,29 @@ NetworkPolicy::NetworkPolicy(Mlp network, const NetworkTraining& options)
 }
 
 void NetworkPolicy::mean(const ConstMatrixRef& x, MatrixX& out) const {
+  MatrixX u;
+  Workspace workspace;
+  mean(x, u, workspace);
+  out = std::move(u);
+}
+
+void NetworkPolicy::mean(const ConstMatrixRef& x, MatrixX& out, Workspace& workspace) const {
   const int P = cols(x);
   require(rows(x) == nx() && P >= 1, "network policy: states are {}x{}, expected {} by at least 1",
           rows(x), P, nx());
-  MatrixX u(nu(), P);
-  MatrixX z(nx(), std::min(P, block));
-  MlpWorkspace workspace;
+  out.resize(nu(), P);
+  MatrixX& z = workspace.z;
+  if (rows(z) != nx() || cols(z) < std::min(P, block)) z.resize(nx(), std::min(P, block));
+  if (P == 1) {
+    normalisation_.apply(x, z.leftCols(1));
+    network_.evaluate(z.col(0), workspace.network, out.col(0));
+    return;
+  }
   for (int p = 0; p < P; p += block) {
     const int n = std::min(block, P - p);
     normalisation_.apply(x.middleCols(p, n), z.leftCols(n));
-    network_.forward(z.leftCols(n), workspace, u.middleCols(p, n));
+    network_.forward(z.leftCols(n), workspace.network, out.middleCols(p, n));
   }
-  out = std::move(u);
 }
 
 void NetworkPolicy::evaluate(const ConstVectorRef& x) {

@@ -12,6 +12,7 @@
 #include "console.hpp"
 #include "evaluate.hpp"
 #include "exit_status.hpp"
+#include "export.hpp"
 #include "list_tasks.hpp"
 #include "pilqr/io/tensors.hpp"
 #include "ranks.hpp"
@@ -56,6 +57,18 @@ std::string conditions_list(const std::string& text) {
             "--conditions {}: expected integers between commas", text);
   }
   return '[' + text + ']';
+}
+
+/// Numbers between commas, or none. Throws InvalidArgument.
+VectorX numbers(const char* flag, const std::optional<std::string>& text) {
+  if (!text) return {};
+  const std::vector<std::string> parts = split(*text);
+  VectorX values(static_cast<Eigen::Index>(parts.size()));
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    require(TensorReader::parse_number(parts[i], values(static_cast<Eigen::Index>(i))),
+            "{} {}: expected numbers between commas", flag, *text);
+  }
+  return values;
 }
 
 /// The options that train and compare share.
@@ -122,6 +135,9 @@ struct CommandLine {
   bool noise = false;
   bool best = false;
   bool evaluate_json = false;
+  std::string exported, export_to;
+  std::optional<std::string> export_out, export_name, export_condition, lower, upper;
+  bool single = false;
 
   CommandLine() {
     app.require_subcommand(0, 1);  // an unknown word is then named in the message
@@ -174,16 +190,33 @@ struct CommandLine {
     evaluating->add_flag("--best", best,
                          "The policies whose samples cost least, not the last ones");
     evaluating->add_flag("--json", evaluate_json, "As JSON");
+
+    auto* exporting = app.add_subcommand("export", "Write a policy for other programs");
+    exporting->add_option("DIR", exported, "A run folder, or a policy's safetensors file")
+        ->required();
+    exporting->add_option("--to", export_to, "header (C99 and C++) or safetensors")
+        ->type_name("KIND")
+        ->required();
+    exporting->add_option("--out", export_out, "[NAME.h or NAME.safetensors]")->type_name("FILE");
+    exporting->add_option("--name", export_name, "Begins every name in a header [the task's]")
+        ->type_name("NAME");
+    exporting->add_option("--condition", export_condition, "[header: the first; safetensors: all]")
+        ->type_name("C");
+    exporting->add_flag("--float", single, "A header of float, not double");
+    exporting->add_option("--lower", lower, "Least controls, --lower=-1,-2")->type_name("A,B,..");
+    exporting->add_option("--upper", upper, "Greatest controls")->type_name("A,B,..");
+    exporting->footer("docs/deploy.md explains what the header holds and how to use it.");
   }
 
   int run(Ranks& ranks) const {
     require(!app.get_subcommands().empty(),
-            "expected tasks, train, compare or evaluate, see --help");
+            "expected tasks, train, compare, evaluate or export, see --help");
     if (app.got_subcommand("train")) return run_train(ranks);
     require(!ranks.several(), "{} runs in one process, not in {}; train is what they can share",
             app.get_subcommands().front()->get_name(), ranks.size());
     if (app.got_subcommand("tasks")) return list_tasks_command(tasks_json);
     if (app.got_subcommand("compare")) return run_compare();
+    if (app.got_subcommand("export")) return run_export();
     return evaluate_command(
         {.folder = folder,
          .rollouts = number("--rollouts", rollouts).value_or(EvaluateArguments{}.rollouts),
@@ -209,6 +242,18 @@ struct CommandLine {
       if (train.out) arguments.out = *train.out;
     }
     return train_command(arguments, ranks);
+  }
+
+  [[nodiscard]] int run_export() const {
+    ExportArguments arguments{.source = exported,
+                              .to = export_to,
+                              .name = export_name,
+                              .condition = number("--condition", export_condition),
+                              .single = single,
+                              .lower = numbers("--lower", lower),
+                              .upper = numbers("--upper", upper)};
+    if (export_out) arguments.out = *export_out;
+    return export_command(arguments);
   }
 
   [[nodiscard]] int run_compare() const {

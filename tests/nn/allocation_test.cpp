@@ -60,6 +60,23 @@ TEST(NnAllocation, Mlp) {
   }
 }
 
+TEST(NnAllocation, MeanWithAWorkspace) {
+  RandomStream stream({.seed = 2});
+  const NetworkPolicy policy({26, {100, 100}, 7}, stream);
+  test::Random random(2);
+  const MatrixX x = random.matrix(26, 300);
+  NetworkPolicy::Workspace workspace;
+  MatrixX many;
+  MatrixX few;
+  MatrixX one;
+  EXPECT_EQ(allocations_of([&] {
+              policy.mean(x, many, workspace);
+              policy.mean(x.leftCols(5), few, workspace);
+              policy.mean(x.col(7), one, workspace);
+            }),
+            0);
+}
+
 TEST(NnAllocation, Act) {
   RandomStream stream({.seed = 2});
   NetworkPolicy policy({26, {100, 100}, 7}, stream);

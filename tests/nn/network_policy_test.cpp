@@ -68,6 +68,23 @@ MatrixX least_squares(const PolicyTargets& targets) {
 }
 
 // With all points in every batch and a learning rate that decays to nothing.
+TEST(NetworkPolicy, MeanWithAWorkspaceIsTheSame) {
+  Random random(21);
+  const NetworkPolicy policy = make_policy({5, {7, 6}, 3});
+  const NetworkPolicy wider = make_policy({8, {3}, 2});
+  NetworkPolicy::Workspace workspace;
+  MatrixX u;
+  for (const int points : {3, 1, 600, 256, 257, 1, 2}) {
+    for (const NetworkPolicy* p : {&policy, &wider}) {  // and other sizes in between
+      const MatrixX x = random.matrix(p->nx(), points);
+      p->mean(x, u, workspace);
+      EXPECT_EQ(u, mean_of(*p, x)) << points << " points";
+    }
+  }
+  EXPECT_THROW(policy.mean(MatrixX::Zero(4, 2), u, workspace), InvalidArgument);
+  EXPECT_THROW(policy.mean(MatrixX::Zero(5, 0), u, workspace), InvalidArgument);
+}
+
 TEST(NetworkPolicy, ALinearNetworkLearnsTheWeightedLeastSquaresSolution) {
   NetworkTraining options{.steps = 12000, .batch = 1000, .last_rate = 1e-6};
   options.adam = {.learning_rate = 0.03};        // without decay

@@ -2,6 +2,7 @@
 /// A global policy as something that acts.
 
 #include <utility>
+#include <variant>
 
 #include "pilqr/core/check.hpp"
 #include "pilqr/core/linalg.hpp"
@@ -9,6 +10,22 @@
 #include "pilqr/model/global_policy.hpp"
 
 namespace pilqr {
+namespace detail {
+
+/// Buffers that a policy's mean() takes as its third argument, if it says so by a type Workspace.
+template <class G>
+struct WorkspaceOf {
+  using Type = std::monostate;
+};
+template <class G>
+requires requires {
+  typename G::Workspace;
+}
+struct WorkspaceOf<G> {
+  using Type = typename G::Workspace;
+};
+
+}  // namespace detail
 
 /// An Actor (model/sample.hpp) for so many steps: u = mean(o) + L xi, L L' =
 /// covariance(), as it was when this was made. Has a buffer: one thread at a time, copies are
@@ -44,11 +61,16 @@ class GlobalController {
   [[nodiscard]] int nu() const { return policy_->nu(); }
 
   /// The control u (nu) at state x (nx) for unit-variance noise xi (nu); the step does not matter.
-  /// Allocates no more than the policy's mean() does.
+  /// Allocates no more than the policy's mean() does: nothing after the first call where that takes
+  /// a G::Workspace, as NetworkPolicy's does.
   template <class X, class Xi, class U>
   void act(int /*t*/, const X& x, const Xi& xi, U& u) {
     observation_.see(x, seen_);
-    policy_->mean(seen_, mean_);
+    if constexpr (requires { typename G::Workspace; }) {
+      policy_->mean(seen_, mean_, workspace_);
+    } else {
+      policy_->mean(seen_, mean_);
+    }
     u = mean_.col(0);
     u.noalias() += L_ * xi;
   }
@@ -60,6 +82,7 @@ class GlobalController {
   MatrixX L_;     // nu x nu, lower
   MatrixX seen_;  // o
   MatrixX mean_;  // nu x 1
+  [[no_unique_address]] typename detail::WorkspaceOf<G>::Type workspace_{};
 };
 
 }  // namespace pilqr

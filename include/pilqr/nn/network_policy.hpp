@@ -51,6 +51,16 @@ class NetworkPolicy {
   /// P. May be called concurrently; has a workspace of its own in every call.
   void mean(const ConstMatrixRef& x, MatrixX& out) const;
 
+  /// Buffers of one thread for mean(); they take their size from the first call.
+  struct Workspace {
+    MlpWorkspace network{};
+    MatrixX z{};  ///< nx x up to 256, normalised states
+  };
+
+  /// The same numbers. Another call with no more columns than any before allocates nothing. `out`
+  /// must not share memory with x.
+  void mean(const ConstMatrixRef& x, MatrixX& out, Workspace& workspace) const;
+
   /// Sigma, nu x nu.
   [[nodiscard]] MatrixX covariance() const { return L_ * L_.transpose(); }
 

@@ -32,3 +32,24 @@ install(FILES "${PROJECT_BINARY_DIR}/pilqrConfig.cmake"
               "${PROJECT_BINARY_DIR}/pilqrConfigVersion.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/FindRandom123.cmake"
         DESTINATION "${pilqr_package_dir}")
+
+# pkg-config, for the library itself. The definition is that of core/types.hpp.
+file(RELATIVE_PATH PILQR_PC_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+string(REGEX REPLACE "/$" "" PILQR_PC_PREFIX "${PILQR_PC_PREFIX}")
+set(PILQR_PC_CFLAGS "")
+get_target_property(definitions pilqr INTERFACE_COMPILE_DEFINITIONS)
+foreach(definition IN LISTS definitions)
+  if(definition)
+    string(APPEND PILQR_PC_CFLAGS " -D${definition}")
+  endif()
+endforeach()
+get_target_property(random123 Random123::Random123 INTERFACE_INCLUDE_DIRECTORIES)
+if(NOT random123 IN_LIST CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)
+  string(APPEND PILQR_PC_CFLAGS " -I${random123}")
+endif()
+configure_file("${PROJECT_SOURCE_DIR}/cmake/pilqr.pc.in" "${PROJECT_BINARY_DIR}/pilqr.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/pilqr.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+if(PROJECT_IS_TOP_LEVEL)
+  include(PilqrPackage)
+endif()

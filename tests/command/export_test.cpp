@@ -74,7 +74,7 @@ TEST(Export, ANetwork) {
   save_network(command.path("net.safetensors"), file);
   const auto outcome = command.run(words("net.safetensors", "header"));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_EQ(outcome.out, "arm.h: network, 3 states, 2 controls, double\n");
+  EXPECT_EQ(outcome.out, "arm.h: network, 3 inputs, 2 controls, double\n");
   EXPECT_TRUE(command.read("arm.h") ==
               to_c_header(policy, {.name = "arm",
                                    .dt = 0.1,

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "details.hpp"
 #include "metrics.hpp"
 #include "pilqr/io/atomic_file.hpp"
 
@@ -104,7 +105,8 @@ void save_failed_rollout(const RunFolder& folder, const Settings& settings,
 
 void sync_run(const RunFolder& folder) {
   for (const fs::path& file :
-       {folder.config(), folder.metrics(), folder.policy(), folder.checkpoint()}) {
+       {folder.config(), folder.metrics(), folder.details(), folder.policy(),
+        folder.checkpoint()}) {
     sync_file(file);
   }
 }
@@ -119,10 +121,11 @@ RunFolder create_run(const fs::path& path, const RunSettings& run,
   try {
     write_atomically(folder.config(), to_toml(run), sync);
     write_atomically(folder.metrics(), "", sync);
+    write_atomically(folder.details(), "", sync);
     save_run(folder, run.settings, {}, optimizers, sync);
   } catch (const FileError&) {
     for (const fs::path& made :
-         {folder.config(), folder.metrics(), folder.policy(), folder.checkpoint(),
+         {folder.config(), folder.metrics(), folder.details(), folder.policy(), folder.checkpoint(),
           previous_checkpoint(folder.checkpoint()), folder.checkpoint().parent_path(), path}) {
       fs::remove(made, error);
     }
@@ -150,6 +153,7 @@ void rewind_run(const RunFolder& folder, const SavedRun& saved) {
   write_atomically(folder.config(), to_toml(saved.run));
   write_atomically(folder.metrics(), finished_lines(folder.metrics(), saved.progress.iterations,
                                                     saved.run.settings.conditions));
+  write_atomically(folder.details(), kept_details(folder.details(), saved.progress.iterations));
   save_policy(folder.policy(), policy_file(saved.run.settings, saved.progress, saved.optimizers));
 }
 

@@ -16,6 +16,8 @@ struct RunFolder {
 
   [[nodiscard]] std::filesystem::path config() const { return path / "config.toml"; }
   [[nodiscard]] std::filesystem::path metrics() const { return path / "metrics.jsonl"; }
+  [[nodiscard]] std::filesystem::path details() const { return path / "details.jsonl"; }
+  [[nodiscard]] std::filesystem::path report() const { return path / "report.html"; }
   [[nodiscard]] std::filesystem::path policy() const { return path / "policy.safetensors"; }
   [[nodiscard]] std::filesystem::path quarantine() const { return path / "quarantine"; }
   [[nodiscard]] std::filesystem::path checkpoint() const {

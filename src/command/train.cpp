@@ -1,12 +1,15 @@
 #include "train.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "console.hpp"
+#include "details.hpp"
 #include "exit_status.hpp"
 #include "interrupt.hpp"
 #include "pilqr/train/message.hpp"
+#include "report.hpp"
 #include "threads.hpp"
 
 namespace pilqr::command {
@@ -19,7 +22,11 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
   std::vector<AnyCost> costs;
   for (const int condition : settings.conditions) costs.push_back(task.cost(condition));
   std::optional<LineWriter> metrics;
-  if (ranks.first()) metrics.emplace(folder.metrics());
+  std::optional<LineWriter> details;
+  if (ranks.first()) {
+    metrics.emplace(folder.metrics());
+    details.emplace(folder.details());
+  }
 
   TrainCallbacks<> callbacks;
   callbacks.on_update = [&](const IterationRecord& record, const Rollouts<>& rollouts) {
@@ -28,6 +35,12 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
     progress.steps_total = row.steps_total;
     if (!ranks.first()) return;
     metrics->append(to_line(row));
+    if (record.report.ok()) {
+      const auto m = std::find(settings.conditions.begin(), settings.conditions.end(),
+                               record.condition) -
+                     settings.conditions.begin();
+      details->append(details_line(record, rollouts, optimizers[static_cast<std::size_t>(m)].policy()));
+    }
     if (observer.on_update) observer.on_update(row);
   };
   callbacks.on_failed_rollout = [&](const FailedRollout<>& failed) {
@@ -37,7 +50,10 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
   callbacks.on_iteration = [&](int iteration) {
     progress.iterations = iteration + 1;
     if (ranks.first()) {
-      if (sync == Sync::now) metrics->sync();
+      if (sync == Sync::now) {
+        metrics->sync();
+        details->sync();
+      }
       save_run(folder, settings, progress, optimizers, sync);
       if (observer.on_iteration) observer.on_iteration(iteration);
     }
@@ -214,6 +230,7 @@ int train_and_tell(Job& job, const TrainArguments& arguments, Ranks& ranks) {
   observer.on_iteration = [&](int /*iteration*/) {
     table.row(rows);
     last = std::exchange(rows, {});
+    if (arguments.live) (void)write_report(folder.path);
   };
   const RunOutcome outcome =
       run_training(folder, settings, job.saved.progress, job.saved.optimizers, arguments.threads,
@@ -222,7 +239,10 @@ int train_and_tell(Job& job, const TrainArguments& arguments, Ranks& ranks) {
   const int status = !outcome.failure.ok() ? exit_failure
                      : outcome.interrupted ? exit_interrupted
                                            : exit_done;
-  if (ranks.first()) tell(outcome, last, settings, folder);
+  if (ranks.first()) {
+    tell(outcome, last, settings, folder);
+    (void)write_report(folder.path);
+  }
   return status;
 }
 

@@ -1,0 +1,25 @@
+#pragma once
+/// details.jsonl: what a report shows beyond metrics.jsonl. A run is complete without it.
+
+#include <filesystem>
+#include <string>
+
+#include "pilqr/model/linear_gaussian.hpp"
+#include "pilqr/train/trainer.hpp"
+
+namespace pilqr::command {
+
+/// The line of a good update, with its end: iteration and condition; the arrays over time steps
+/// kl_step, kl, residual_ratio, temperature and effective_samples, those that the algorithm has;
+/// exploration, the root mean variance of the controls under the new policy; and rollout, the
+/// states of the sample with the median cost, at every `every`-th step. Numbers have four digits,
+/// null where there is none.
+/// @param rollouts what the update used. @param policy its result.
+std::string details_line(const IterationRecord& record, const Rollouts<>& rollouts,
+                         const LinearGaussianPolicy<>& policy);
+
+/// The whole lines of the first `iterations` iterations, up to the first that is damaged; empty if
+/// there is no file. Throws FileError if it cannot be read.
+std::string kept_details(const std::filesystem::path& path, int iterations);
+
+}  // namespace pilqr::command

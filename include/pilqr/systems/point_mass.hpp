@@ -61,7 +61,7 @@ struct PointMass {
   static Drawing draw(const Vector<4>& x) {
     Matrix<2, 4> corners;  // of the l1 ball
     corners << 1.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0, -1.0;
-    const RegionCostOptions& r = region().options();
+    const RegionCostOptions r = region().options();
     return {{"target", ShapeRole::goal, ShapeKind::circle, target(), 0.1},
             {"region", ShapeRole::goal, ShapeKind::polygon,
              (r.radius * corners).colwise() + Vector<2>(r.center), 0.0},

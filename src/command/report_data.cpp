@@ -188,6 +188,13 @@ std::vector<ReportedTask> summarize(const std::vector<ReportedRun>& runs) {
     out[i].algorithms[j].runs.push_back(&run);
   }
   for (ReportedTask& task : out) {
+    std::stable_sort(task.algorithms.begin(), task.algorithms.end(),
+                     [](const ReportedAlgorithm& a, const ReportedAlgorithm& b) {
+                       const auto kind = [](const ReportedAlgorithm& one) {
+                         return one.runs.front()->trained.run.settings.algorithm;
+                       };
+                       return kind(a) < kind(b);
+                     });
     label(task);
     const std::vector<int> conditions = common_conditions(task);
     for (ReportedAlgorithm& algorithm : task.algorithms) {

@@ -60,7 +60,7 @@ class Player {
   pick(left, right) {
     this.panes[0].select.value = String(Math.max(0, left));
     this.panes[1].select.value = String(Math.max(0, right));
-    this.time = 0;
+    this.time = Infinity;  // the end, which playing leads to
     this.choose();
   }
   before_after() {
@@ -77,6 +77,7 @@ class Player {
       pane.note.textContent = `cost ${number(pane.rollout.cost)}, ` +
         (pane.rollout.noiseless ? "no exploration noise" : "the sample with the median cost, with noise");
     }
+    this.time = Math.min(this.time, this.seconds());
     this.draw();
   }
 
@@ -135,12 +136,31 @@ class Player {
     const zoom = dpr * Math.min(W / (right - left), H / (top - bottom));
     g.setTransform(zoom, 0, 0, -zoom, dpr * W / 2 - zoom * (left + right) / 2, dpr * H / 2 + zoom * (bottom + top) / 2);
     const at = Math.min(this.time / rollout.seconds_per_frame, this.frames(rollout) - 1);
+    this.draw_trail(g, rollout, at, 1.5 * dpr / zoom);
     for (const shape of rollout.shapes) {
       const i = Math.min(Math.floor(at), shape.frames.length - 1);
       const [a, b] = [shape.frames[i], shape.frames[Math.min(i + 1, shape.frames.length - 1)]];
       this.draw_shape(g, shape, a.map((v, j) => v + (at - Math.floor(at)) * (b[j] - v)), 1.5 * dpr / zoom);
     }
     this.scale_bar(g, canvas, zoom, dpr);
+  }
+
+  // The way that the object has gone, or the tool where there is none.
+  draw_trail(g, rollout, at, thin) {
+    const shape = rollout.shapes.find(s => s.role === "object") || rollout.shapes.find(s => s.role === "tool");
+    if (!shape) return;
+    g.beginPath();
+    for (const f of shape.frames.slice(0, Math.floor(at) + 1)) {
+      const mean = first => f.filter((_, j) => j % 2 === first).reduce((a, b) => a + b, 0) * 2 / f.length;
+      g.lineTo(mean(0), mean(1));
+    }
+    g.strokeStyle = color(shape.role);
+    g.lineWidth = thin;
+    g.globalAlpha = 0.7;
+    g.setLineDash([3 * thin, 3 * thin]);
+    g.stroke();
+    g.setLineDash([]);
+    g.globalAlpha = 1;
   }
 
   draw_shape(g, shape, p, thin) {

@@ -16,7 +16,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool is_run(const fs::path& path) { return fs::is_regular_file(RunFolder{path}.config()); }
+bool is_run(const fs::path& path) {
+  return fs::is_regular_file(RunFolder{path}.config());
+}
 
 /// Subfolders in the order of their names.
 std::vector<fs::path> subfolders(const fs::path& path) {
@@ -120,8 +122,8 @@ bool write_report(const fs::path& folder) {
 
 int report_command(const ReportArguments& arguments) {
   const bool one = arguments.folders.size() == 1;
-  const fs::path out = arguments.out.value_or(
-      one ? RunFolder{arguments.folders.front()}.report() : fs::path("report.html"));
+  const fs::path out = arguments.out.value_or(one ? RunFolder{arguments.folders.front()}.report()
+                                                  : fs::path("report.html"));
   const std::vector<ReportedRun> runs = read_runs(arguments.folders);
   const std::string page = report_page(runs);
   write_atomically(out, page);

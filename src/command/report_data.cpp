@@ -25,7 +25,8 @@ double number_of(const ReportedRun& run, int iteration, const std::vector<int>& 
   std::size_t found = 0;
   for (const ReportedRow& row : run.rows) {
     if (row.iteration != iteration || !row.ok) continue;
-    if (std::find(conditions.begin(), conditions.end(), row.condition) == conditions.end()) continue;
+    if (std::find(conditions.begin(), conditions.end(), row.condition) == conditions.end())
+      continue;
     sum += row.numbers.at(key);
     ++found;
   }
@@ -211,9 +212,9 @@ std::vector<ReportedTask> summarize(const std::vector<ReportedRun>& runs) {
         for (const ReportedAlgorithm& other : task.algorithms) {
           const std::vector<CurvePoint>& curve = other.conditions[m].curve;
           mine.reached.push_back(
-              curve.empty() ? none
-                            : samples_to_reach(mine.curve,
-                                               curve.back().numbers.at("distance_mean").mean));
+              curve.empty()
+                  ? none
+                  : samples_to_reach(mine.curve, curve.back().numbers.at("distance_mean").mean));
         }
       }
     }

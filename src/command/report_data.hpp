@@ -24,8 +24,8 @@ struct ReportedRow {
 };
 /// The keys of metrics.jsonl that a report averages over seeds.
 inline constexpr std::array reported_numbers = {
-    "cost_mean",      "cost_model_mean",  "residual_ratio",        "kl_step_mean", "kl_mean",
-    "temperature_mean", "effective_samples_min", "success_rate", "distance_mean"};
+    "cost_mean",        "cost_model_mean",       "residual_ratio", "kl_step_mean", "kl_mean",
+    "temperature_mean", "effective_samples_min", "success_rate",   "distance_mean"};
 
 /// One line of details.jsonl.
 struct ReportedSteps {
@@ -37,8 +37,8 @@ struct ReportedSteps {
   double cost = 0.0;  ///< of the rollout
 };
 /// The arrays of details.jsonl.
-inline constexpr std::array reported_steps = {
-    "residual_ratio", "kl_step", "kl", "temperature", "effective_samples", "exploration"};
+inline constexpr std::array reported_steps = {"residual_ratio", "kl_step",           "kl",
+                                              "temperature",    "effective_samples", "exploration"};
 
 /// A run folder as it was read.
 struct ReportedRun {

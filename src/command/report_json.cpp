@@ -20,7 +20,9 @@ Json rounded(double value, int digits = 4) {
   return std::stod(fmt::format("{:.{}g}", value, digits));
 }
 
-double number_or_none(const Json& value) { return value.is_null() ? none : value.get<double>(); }
+double number_or_none(const Json& value) {
+  return value.is_null() ? none : value.get<double>();
+}
 
 /// visit(object) of each line.
 void for_each_line(const std::string& text, const std::filesystem::path& path,
@@ -78,9 +80,13 @@ Json as_json(const ReportedCondition& condition, const ReportDetail& detail) {
   }
   Json reached = Json::array();
   for (const double samples : condition.reached) reached.push_back(rounded(samples, 9));
-  return {{"condition", condition.condition}, {"cost", as_json(condition.cost)},
-          {"distance", as_json(condition.distance)}, {"success", as_json(condition.success)},
-          {"reached", reached}, {"curve", curve}, {"steps", steps}};
+  return {{"condition", condition.condition},
+          {"cost", as_json(condition.cost)},
+          {"distance", as_json(condition.distance)},
+          {"success", as_json(condition.success)},
+          {"reached", reached},
+          {"curve", curve},
+          {"steps", steps}};
 }
 
 const char* name_of(systems::ShapeRole role) {
@@ -103,20 +109,21 @@ Json as_json(const Playback& playback) {
       }
       frames.push_back(std::move(flat));
     }
-    shapes.push_back({{"name", shape.name}, {"role", name_of(shape.role)},
-                      {"kind", name_of(shape.kind)}, {"radius", rounded(shape.radius)},
+    shapes.push_back({{"name", shape.name},
+                      {"role", name_of(shape.role)},
+                      {"kind", name_of(shape.kind)},
+                      {"radius", rounded(shape.radius)},
                       {"frames", std::move(frames)}});
   }
-  return {{"algorithm", playback.algorithm}, {"condition", playback.condition},
-          {"iteration", playback.iteration}, {"noiseless", playback.noiseless},
+  return {{"algorithm", playback.algorithm},   {"condition", playback.condition},
+          {"iteration", playback.iteration},   {"noiseless", playback.noiseless},
           {"cost", rounded(playback.cost, 6)}, {"seconds_per_frame", playback.seconds_per_frame},
           {"shapes", std::move(shapes)}};
 }
 
 }  // namespace
 
-std::vector<ReportedRow> parse_metrics(const std::string& text,
-                                       const std::filesystem::path& path) {
+std::vector<ReportedRow> parse_metrics(const std::string& text, const std::filesystem::path& path) {
   std::vector<ReportedRow> rows;
   for_each_line(text, path, [&](const Json& line) {
     ReportedRow row{.iteration = line.at("iteration").get<int>(),
@@ -157,7 +164,8 @@ std::string report_json(const std::vector<ReportedTask>& tasks, const ReportDeta
     Json algorithms = Json::array();
     for (const ReportedAlgorithm& algorithm : task.algorithms) {
       Json conditions = Json::array();
-      for (const ReportedCondition& c : algorithm.conditions) conditions.push_back(as_json(c, detail));
+      for (const ReportedCondition& c : algorithm.conditions)
+        conditions.push_back(as_json(c, detail));
       algorithms.push_back({{"label", algorithm.label},
                             {"seeds", algorithm.seeds},
                             {"conditions", std::move(conditions)}});

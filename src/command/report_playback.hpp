@@ -21,7 +21,7 @@ struct PlayedShape {
 struct Playback {
   std::size_t algorithm = 0;  ///< index in ReportedTask::algorithms
   int condition = 0;
-  int iteration = 0;       ///< policies are numbered from 0, the first; `last` of metrics + 1: final
+  int iteration = 0;  ///< policies are numbered from 0, the first; `last` of metrics + 1: final
   bool noiseless = false;  ///< a policy's mean; otherwise a sample of the training
   double cost = 0.0;
   double seconds_per_frame = 0.0;
@@ -29,7 +29,8 @@ struct Playback {
 };
 
 /// Of the first seed of every algorithm and for every condition: the first policy and the last one
-/// without noise, and samples of at most `samples` iterations between; at most `frames` frames each.
+/// without noise, and samples of at most `samples` iterations between; at most `frames` frames
+/// each.
 std::vector<Playback> play(const ReportedTask& task, int samples, int frames);
 
 }  // namespace pilqr::command

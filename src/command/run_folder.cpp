@@ -104,9 +104,8 @@ void save_failed_rollout(const RunFolder& folder, const Settings& settings,
 }
 
 void sync_run(const RunFolder& folder) {
-  for (const fs::path& file :
-       {folder.config(), folder.metrics(), folder.details(), folder.policy(),
-        folder.checkpoint()}) {
+  for (const fs::path& file : {folder.config(), folder.metrics(), folder.details(), folder.policy(),
+                               folder.checkpoint()}) {
     sync_file(file);
   }
 }

@@ -36,10 +36,11 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
     if (!ranks.first()) return;
     metrics->append(to_line(row));
     if (record.report.ok()) {
-      const auto m = std::find(settings.conditions.begin(), settings.conditions.end(),
-                               record.condition) -
-                     settings.conditions.begin();
-      details->append(details_line(record, rollouts, optimizers[static_cast<std::size_t>(m)].policy()));
+      const auto m =
+          std::find(settings.conditions.begin(), settings.conditions.end(), record.condition) -
+          settings.conditions.begin();
+      details->append(
+          details_line(record, rollouts, optimizers[static_cast<std::size_t>(m)].policy()));
     }
     if (observer.on_update) observer.on_update(row);
   };

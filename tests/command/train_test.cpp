@@ -44,8 +44,9 @@ TEST(Train, LeavesARunFolder) {
   const std::string run = "runs/reacher-pilqr-seed0";
   std::set<std::string> names;
   for (const auto& [name, bytes] : command.contents(run)) names.insert(name);
-  EXPECT_EQ(names, (std::set<std::string>{"config.toml", "metrics.jsonl", "policy.safetensors",
-                                          "checkpoint", "checkpoint/state.safetensors",
+  EXPECT_EQ(names, (std::set<std::string>{"config.toml", "metrics.jsonl", "details.jsonl",
+                                          "report.html", "policy.safetensors", "checkpoint",
+                                          "checkpoint/state.safetensors",
                                           "checkpoint/previous.safetensors"}));
 
   const auto lines = command.metrics(run);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "console.hpp"
 #include "pilqr/io/atomic_file.hpp"
 #include "pilqr/io/tensors.hpp"
 
@@ -65,6 +66,17 @@ std::string details_line(const IterationRecord& record, const Rollouts<>& rollou
     out += as_array(x);
   }
   return out + "]}}\n";
+}
+
+void DetailsWriter::append(const std::string& line) {
+  if (failed_) return;
+  try {
+    if (!lines_) lines_.emplace(path_);
+    lines_->append(line);
+  } catch (const FileError& error) {
+    failed_ = true;
+    print_error(fmt::format("{}; the run goes on without it", error.what()));
+  }
 }
 
 std::string kept_details(const std::filesystem::path& path, int iterations) {

@@ -2,8 +2,11 @@
 /// details.jsonl: what a report shows beyond metrics.jsonl. A run is complete without it.
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include "metrics.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/train/trainer.hpp"
 
@@ -17,6 +20,19 @@ namespace pilqr::command {
 /// @param rollouts what the update used. @param policy its result.
 std::string details_line(const IterationRecord& record, const Rollouts<>& rollouts,
                          const LinearGaussianPolicy<>& policy);
+
+/// Appends lines to details.jsonl. A file that cannot be written is told of once, and no reason to
+/// stop; nobody waits until the lines are on the disk.
+class DetailsWriter {
+ public:
+  explicit DetailsWriter(std::filesystem::path path) : path_(std::move(path)) {}
+  void append(const std::string& line);
+
+ private:
+  std::filesystem::path path_;
+  std::optional<LineWriter> lines_{};
+  bool failed_ = false;
+};
 
 /// The whole lines of the first `iterations` iterations, up to the first that is damaged; empty if
 /// there is no file. Throws FileError if it cannot be read.

@@ -7,6 +7,7 @@
 
 #include "console.hpp"
 #include "exit_status.hpp"
+#include "metrics.hpp"
 #include "pilqr/io/atomic_file.hpp"
 #include "report_files.hpp"
 #include "report_json.hpp"
@@ -50,6 +51,7 @@ ReportedRun read_run(const fs::path& path) {
   const RunFolder folder{path};
   ReportedRun run{.path = path, .trained = load_trained(folder)};
   const Settings& settings = run.trained.run.settings;
+  (void)finished_lines(folder.metrics(), run.trained.policy.iteration, settings.conditions);
   run.rows = parse_metrics(read_file(folder.metrics()), folder.metrics());
   if (fs::exists(folder.details())) {
     run.details = parse_details(read_file(folder.details()), folder.details());
@@ -63,8 +65,13 @@ ReportedRun read_run(const fs::path& path) {
     }
   }
   for (std::size_t m = 0; m < settings.conditions.size(); ++m) {
-    run.finals.push_back(evaluate_policy(task, settings, run.trained.policy.policies[m],
-                                         settings.conditions[m], {.seed = settings.seed}));
+    const auto evaluate = [&](int rollouts) {
+      return evaluate_policy(task, settings, run.trained.policy.policies[m], settings.conditions[m],
+                             {.rollouts = rollouts, .seed = settings.seed});
+    };
+    // Where two rollouts without noise are the same, the others are too.
+    const Evaluation two = evaluate(2);
+    run.finals.push_back(two.cost_std > 0.0 ? evaluate(EvaluationOptions{}.rollouts) : two);
   }
   return run;
 }

@@ -24,12 +24,13 @@ double number_or_none(const Json& value) {
   return value.is_null() ? none : value.get<double>();
 }
 
-/// visit(object) of each line.
+/// visit(object) of each whole line; one without its end is still being written, or broke off.
 void for_each_line(const std::string& text, const std::filesystem::path& path,
                    const std::function<void(const Json&)>& visit) {
   std::size_t begin = 0;
-  for (int number = 1; begin < text.size(); ++number) {
-    const std::size_t stop = std::min(text.find('\n', begin), text.size());
+  for (int number = 1;; ++number) {
+    const std::size_t stop = text.find('\n', begin);
+    if (stop == std::string::npos) return;
     std::string fault;
     try {
       visit(Json::parse(text.substr(begin, stop - begin)));

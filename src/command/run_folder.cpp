@@ -104,8 +104,8 @@ void save_failed_rollout(const RunFolder& folder, const Settings& settings,
 }
 
 void sync_run(const RunFolder& folder) {
-  for (const fs::path& file : {folder.config(), folder.metrics(), folder.details(), folder.policy(),
-                               folder.checkpoint()}) {
+  for (const fs::path& file :
+       {folder.config(), folder.metrics(), folder.policy(), folder.checkpoint()}) {
     sync_file(file);
   }
 }
@@ -120,7 +120,7 @@ RunFolder create_run(const fs::path& path, const RunSettings& run,
   try {
     write_atomically(folder.config(), to_toml(run), sync);
     write_atomically(folder.metrics(), "", sync);
-    write_atomically(folder.details(), "", sync);
+    write_atomically(folder.details(), "", Sync::later);
     save_run(folder, run.settings, {}, optimizers, sync);
   } catch (const FileError&) {
     for (const fs::path& made :
@@ -152,7 +152,8 @@ void rewind_run(const RunFolder& folder, const SavedRun& saved) {
   write_atomically(folder.config(), to_toml(saved.run));
   write_atomically(folder.metrics(), finished_lines(folder.metrics(), saved.progress.iterations,
                                                     saved.run.settings.conditions));
-  write_atomically(folder.details(), kept_details(folder.details(), saved.progress.iterations));
+  write_atomically(folder.details(), kept_details(folder.details(), saved.progress.iterations),
+                   Sync::later);
   save_policy(folder.policy(), policy_file(saved.run.settings, saved.progress, saved.optimizers));
 }
 

@@ -22,11 +22,8 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
   std::vector<AnyCost> costs;
   for (const int condition : settings.conditions) costs.push_back(task.cost(condition));
   std::optional<LineWriter> metrics;
-  std::optional<LineWriter> details;
-  if (ranks.first()) {
-    metrics.emplace(folder.metrics());
-    details.emplace(folder.details());
-  }
+  if (ranks.first()) metrics.emplace(folder.metrics());
+  DetailsWriter details(folder.details());
 
   TrainCallbacks<> callbacks;
   callbacks.on_update = [&](const IterationRecord& record, const Rollouts<>& rollouts) {
@@ -39,7 +36,7 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
       const auto m =
           std::find(settings.conditions.begin(), settings.conditions.end(), record.condition) -
           settings.conditions.begin();
-      details->append(
+      details.append(
           details_line(record, rollouts, optimizers[static_cast<std::size_t>(m)].policy()));
     }
     if (observer.on_update) observer.on_update(row);
@@ -51,10 +48,7 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
   callbacks.on_iteration = [&](int iteration) {
     progress.iterations = iteration + 1;
     if (ranks.first()) {
-      if (sync == Sync::now) {
-        metrics->sync();
-        details->sync();
-      }
+      if (sync == Sync::now) metrics->sync();
       save_run(folder, settings, progress, optimizers, sync);
       if (observer.on_iteration) observer.on_iteration(iteration);
     }

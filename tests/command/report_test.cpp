@@ -226,15 +226,21 @@ TEST(Report, RefusesWhatIsNoRunOrDamaged) {
     command.write("run/" + file, whole);
   };
   const std::string metrics = command.read("run/metrics.jsonl");
-  damaged("metrics.jsonl", metrics.substr(0, metrics.size() / 2), {"metrics.jsonl", "line"});
-  damaged("metrics.jsonl", "{\"iteration\":0}\n", {"metrics.jsonl", "line 1", "condition"});
-  damaged("metrics.jsonl", "[]\n", {"metrics.jsonl", "line 1"});
+  damaged("metrics.jsonl", metrics.substr(0, metrics.find('\n') + 1), {"metrics.jsonl", "line 2"});
+  damaged("metrics.jsonl", metrics.substr(0, metrics.size() - 20), {"metrics.jsonl", "line 4"});
+  damaged("metrics.jsonl", metrics + "{\"iteration\":4}\n",
+          {"metrics.jsonl", "line 5", "condition"});
+  damaged("metrics.jsonl", metrics + "[]\n", {"metrics.jsonl", "line 5"});
   damaged("details.jsonl",
           "{\"iteration\":0,\"condition\":0,\"rollout\":{\"every\":1,\"cost\":1,"
           "\"x\":[[1,2]]}}\n",
           {"details.jsonl", "iteration 0"});
   damaged("policy.safetensors", "x", {"policy.safetensors"});
   damaged("config.toml", "task = ", {"config.toml"});
+  damaged("details.jsonl", "{]\n", {"details.jsonl", "line 1 is damaged"});
+  const std::string details = command.read("run/details.jsonl");
+  command.write("run/details.jsonl", details.substr(0, details.size() - 9));
+  EXPECT_EQ(command.run({"report", "run"}).status, 0) << "a line that is being written";
   fs::remove(command.path("run/details.jsonl"));
   EXPECT_EQ(command.run({"report", "run"}).status, 0) << "details are optional";
 }

@@ -10,9 +10,7 @@ namespace {
 
 constexpr const char* format_version = "1";
 
-Tensor scalar(double value) {
-  return {{}, std::vector<double>{value}};
-}
+using pilqr::scalar;
 Tensor scalar(long value) {
   return {{}, std::vector<std::int64_t>{value}};
 }

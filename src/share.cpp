@@ -25,6 +25,16 @@ void for_each_number(Report& report, Visit&& visit) {
   visit(report.floored_steps);
 }
 
+/// The vectors of a report, the same way.
+template <class Steps, class Visit>
+void for_each_vector(Steps& steps, Visit&& visit) {
+  visit(steps.kl_step);
+  visit(steps.kl);
+  visit(steps.residual_ratio);
+  visit(steps.temperature);
+  visit(steps.effective_samples);
+}
+
 }  // namespace
 
 void put(const Failure& failure, MessageWriter& out) {
@@ -64,6 +74,10 @@ void put(const IterationRecord& record, MessageWriter& out) {
   out.put(record.seconds_rollout);
   out.put(record.seconds_update);
   for_each_number(record.report, [&](const auto& number) { out.put(number); });
+  for_each_vector(record.report.steps, [&](const VectorX& vector) {
+    out.put(static_cast<int>(vector.size()));
+    out.put_column(vector);
+  });
   put(record.report.failure, out);
   out.put(record.rollouts);
   out.put(record.faults.size());
@@ -78,6 +92,10 @@ IterationRecord get_record(MessageReader& in) {
   record.seconds_update = in.get<double>();
   for_each_number(record.report,
                   [&](auto& number) { number = in.get<std::decay_t<decltype(number)>>(); });
+  for_each_vector(record.report.steps, [&](VectorX& vector) {
+    vector.resize(in.get<int>());
+    in.get_column(vector);
+  });
   record.report.failure = get_failure(in);
   record.rollouts = in.get<int>();
   for (auto left = in.get<std::size_t>(); left > 0; --left)

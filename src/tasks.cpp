@@ -43,6 +43,7 @@ Task point_mass() {
     }
     return false;
   };
+  task.draw = [](int, const VectorX& x) { return PointMass::draw(Vector<PointMass::Nx>(x)); };
   return task;
 }
 
@@ -70,7 +71,10 @@ Task reacher() {
     return (r.x[r.steps() - 1].col(i).segment(4, 2) - Reacher::target(condition)).norm();
   };
   task.success = [distance = task.distance](const Rollouts<>& r, int condition, int i) {
-    return distance(r, condition, i) < 0.01;
+    return distance(r, condition, i) < Reacher::success_distance;
+  };
+  task.draw = [](int condition, const VectorX& x) {
+    return Reacher::draw(condition, Vector<Reacher::Nx>(x));
   };
   return task;
 }

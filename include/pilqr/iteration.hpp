@@ -20,6 +20,15 @@
 
 namespace pilqr {
 
+/// What an update did at each time step; T entries each, empty if the algorithm has none.
+struct UpdateSteps {
+  VectorX kl_step{};            ///< allowed divergence, nats
+  VectorX kl{};                 ///< divergence of the model-based step, nats
+  VectorX residual_ratio{};     ///< r_t
+  VectorX temperature{};        ///< cost units; the largest double where all costs-to-go are equal
+  VectorX effective_samples{};  ///< of the weights
+};
+
 /// The typed result of one update of one condition. Numbers that an algorithm does not have are
 /// NaN.
 struct UpdateReport {
@@ -46,6 +55,7 @@ struct UpdateReport {
   double noise_ratio_min = none;
   double noise_ratio_max = none;
   int floored_steps = 0;  ///< whose covariance was raised to the floor, by train()
+  UpdateSteps steps{};    ///< empty if the update failed
   Failure failure;        ///< if not ok, the policy is the one before the update
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
@@ -223,6 +233,9 @@ void describe_model(const PredictedCosts& predicted, const VectorX& ratio, const
   report.residual_ratio = ratio(0);
   report.kl_step_mean = kl_step.value().mean();
   report.kl_mean = lqr.kl.mean();
+  report.steps.kl_step = kl_step.value();
+  report.steps.kl = lqr.kl;
+  report.steps.residual_ratio = ratio;
 }
 
 /// Sets what a report says of the model-free part.
@@ -236,6 +249,8 @@ void describe_weights(const VectorX& temperature, const Pi2Result<Nx, Nu>& pi2,
   }
   report.temperature_mean = count > 0 ? told.head(count).mean() : UpdateReport::none;
   report.effective_samples_min = pi2.effective_samples.minCoeff();
+  report.steps.temperature = temperature;
+  report.steps.effective_samples = pi2.effective_samples;
 }
 
 }  // namespace pilqr

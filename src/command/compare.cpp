@@ -11,6 +11,7 @@
 #include "exit_status.hpp"
 #include "interrupt.hpp"
 #include "pilqr/io/atomic_file.hpp"
+#include "report.hpp"
 #include "threads.hpp"
 #include "train.hpp"
 
@@ -215,6 +216,7 @@ int run_all(const CompareArguments& arguments, const std::filesystem::path& out,
   }
   const std::string summary = summary_json(algorithms);
   const bool saved = save_summary(out / "summary.json", summary);
+  (void)write_report(out);
   if (arguments.json) {
     print(summary);
   } else {

@@ -16,6 +16,7 @@
 #include "list_tasks.hpp"
 #include "pilqr/io/tensors.hpp"
 #include "ranks.hpp"
+#include "report.hpp"
 #include "train.hpp"
 
 namespace pilqr::command {
@@ -130,6 +131,9 @@ struct CommandLine {
   TrainingOptions compare;
   std::optional<std::string> algorithms, seeds;
   bool compare_json = false;
+  bool live = false;
+  std::vector<std::string> report_folders;
+  std::optional<std::string> report_out;
   std::string folder;
   std::optional<std::string> rollouts, evaluation_seed;
   bool noise = false;
@@ -164,6 +168,7 @@ struct CommandLine {
                      "Go on with the run in this folder; only --iterations, "
                      "--threads and --quiet go with it")
         ->type_name("DIR");
+    training->add_flag("--live", live, "Write report.html after every iteration");
     training->footer(
         "Settings: the task's defaults, the preset (--set preset=paper), --config, --set and "
         "flags,\n"
@@ -180,6 +185,13 @@ struct CommandLine {
     comparing->footer(
         "The runs are in DIR/ALGORITHM/seed_S, the statistics in DIR/summary.json; after Ctrl-C\n"
         "those of the finished runs.");
+
+    auto* reporting = app.add_subcommand("report", "Write an HTML page about runs");
+    reporting->add_option("DIR", report_folders, "Run folders, or those of compare")->required();
+    reporting
+        ->add_option("--out", report_out,
+                     "The file [DIR/report.html, or report.html of several DIR]")
+        ->type_name("FILE");
 
     auto* evaluating = app.add_subcommand("evaluate", "Run a trained policy's mean");
     evaluating->add_option("DIR", folder, "A run folder")->required();
@@ -210,13 +222,18 @@ struct CommandLine {
 
   int run(Ranks& ranks) const {
     require(!app.get_subcommands().empty(),
-            "expected tasks, train, compare, evaluate or export, see --help");
+            "expected tasks, train, compare, report, evaluate or export, see --help");
     if (app.got_subcommand("train")) return run_train(ranks);
     require(!ranks.several(), "{} runs in one process, not in {}; train is what they can share",
             app.get_subcommands().front()->get_name(), ranks.size());
     if (app.got_subcommand("tasks")) return list_tasks_command(tasks_json);
     if (app.got_subcommand("compare")) return run_compare();
     if (app.got_subcommand("export")) return run_export();
+    if (app.got_subcommand("report")) {
+      ReportArguments arguments{.folders = {report_folders.begin(), report_folders.end()}};
+      if (report_out) arguments.out = *report_out;
+      return report_command(arguments);
+    }
     return evaluate_command(
         {.folder = folder,
          .rollouts = number("--rollouts", rollouts).value_or(EvaluateArguments{}.rollouts),
@@ -229,7 +246,8 @@ struct CommandLine {
  private:
   [[nodiscard]] int run_train(Ranks& ranks) const {
     TrainArguments arguments{.threads = number("--threads", train.threads).value_or(1),
-                             .quiet = train.quiet};
+                             .quiet = train.quiet,
+                             .live = live};
     if (resume) {
       require(!train.task && !train.algorithm && !train.seed && !train.samples &&
                   !train.conditions && !train.config && !train.out && train.sets.empty(),

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "abandoned.hpp"
+#include "details.hpp"
 #include "metrics.hpp"
 #include "pilqr/io/atomic_file.hpp"
 
@@ -165,14 +166,11 @@ void sync_run(const RunFolder& folder) {
 namespace {
 
 /// What create_run() makes besides the mark and the directories.
-std::array<fs::path, 7> files_of_a_start(const RunFolder& folder) {
-  return {folder.config(),
-          folder.metrics(),
-          folder.policy(),
-          folder.local_policies(),
-          folder.best(),
-          folder.checkpoint(),
-          previous_checkpoint(folder.checkpoint())};
+std::array<fs::path, 8> files_of_a_start(const RunFolder& folder) {
+  return {folder.config(),         folder.metrics(),
+          folder.details(),        folder.policy(),
+          folder.local_policies(), folder.best(),
+          folder.checkpoint(),     previous_checkpoint(folder.checkpoint())};
 }
 
 /// Removes what create_run() makes, the mark last.
@@ -232,6 +230,7 @@ RunFolder create_run(const fs::path& path, const RunSettings& run, const Learner
     create(folder.checkpoint().parent_path());
     write_atomically(folder.config(), to_toml(run), sync);
     write_atomically(folder.metrics(), "", sync);
+    write_atomically(folder.details(), "", Sync::later);
     save_run(folder, run.settings, {}, learner, sync);
     remove_mark(folder, sync);
   } catch (const FileError&) {
@@ -279,6 +278,8 @@ void rewind_run(const RunFolder& folder, const SavedRun& saved) {
       metrics, folder.metrics(), saved.progress.iterations, saved.run.settings.conditions);
   keep_abandoned(folder, saved.progress.iterations, finished.size());
   write_atomically(folder.metrics(), finished);
+  write_atomically(folder.details(), kept_details(folder.details(), saved.progress.iterations),
+                   Sync::later);
   save_policies(folder, saved.run.settings, saved.progress, saved.learner, Sync::now);
   save_best(folder, saved.run.settings, saved.progress, saved.learner, Sync::now);
 }

@@ -18,6 +18,8 @@ struct RunFolder {
 
   [[nodiscard]] std::filesystem::path config() const { return path / "config.toml"; }
   [[nodiscard]] std::filesystem::path metrics() const { return path / "metrics.jsonl"; }
+  [[nodiscard]] std::filesystem::path details() const { return path / "details.jsonl"; }
+  [[nodiscard]] std::filesystem::path report() const { return path / "report.html"; }
   [[nodiscard]] std::filesystem::path policy() const { return path / "policy.safetensors"; }
   /// Guided policy search only: its trajectory policies. policy() and best() are then networks.
   [[nodiscard]] std::filesystem::path local_policies() const {

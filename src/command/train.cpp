@@ -1,13 +1,16 @@
 #include "train.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <utility>
 
 #include "console.hpp"
+#include "details.hpp"
 #include "exit_status.hpp"
 #include "interrupt.hpp"
 #include "pilqr/train/message.hpp"
+#include "report.hpp"
 #include "threads.hpp"
 
 namespace pilqr::command {
@@ -36,6 +39,7 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
   for (const int condition : settings.conditions) costs.push_back(task.cost(condition));
   std::optional<LineWriter> metrics;
   if (ranks.first()) metrics.emplace(folder.metrics());
+  DetailsWriter details(folder.details());
 
   MdgpsCallbacks<> callbacks;
   std::optional<GuidedFigures> figures;
@@ -64,6 +68,13 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
     progress.steps_total = row.steps_total;
     if (!ranks.first()) return;
     metrics->append(to_line(row));
+    if (record.report.ok()) {
+      const auto m =
+          std::find(settings.conditions.begin(), settings.conditions.end(), record.condition) -
+          settings.conditions.begin();
+      details.append(
+          details_line(record, rollouts, locals_of(learner)[static_cast<std::size_t>(m)].policy()));
+    }
     if (observer.on_update) observer.on_update(row);
   };
   callbacks.on_failed_rollout = [&](const FailedRollout<>& failed) {
@@ -278,6 +289,7 @@ int train_and_tell(Job& job, const TrainArguments& arguments, Ranks& ranks) {
     table.row(rows);
     tell_failed_updates(rows);
     last = std::exchange(rows, {});
+    if (arguments.live) (void)write_report(folder.path);
   };
   const RunOutcome outcome = run_training(folder, settings, job.saved.progress, job.saved.learner,
                                           arguments.threads, Sync::now, observer, ranks);
@@ -285,7 +297,10 @@ int train_and_tell(Job& job, const TrainArguments& arguments, Ranks& ranks) {
   const int status = !outcome.failure.ok() ? exit_failure
                      : outcome.interrupted ? interruption_status()
                                            : exit_done;
-  if (ranks.first()) tell(outcome, last, settings, folder);
+  if (ranks.first()) {
+    tell(outcome, last, settings, folder);
+    (void)write_report(folder.path);
+  }
   return status;
 }
 

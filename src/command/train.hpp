@@ -42,6 +42,7 @@ struct TrainArguments {
   std::optional<int> iterations{};                ///< .. except for this new total
   int threads = 1;
   bool quiet = false;
+  bool live = false;  ///< report.html after every iteration, not only at the end
 };
 
 /// Returns the exit status. Throws InvalidArgument or FileError for bad input, before anything is

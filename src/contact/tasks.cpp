@@ -25,6 +25,7 @@ Task task_of(const char* summary) {
   task.system = [] { return AnySystem(S{}); };
   task.cost = [](int condition) { return AnyCost(S::cost(condition)); };
   task.initial_policy = [](int condition) { return to_dynamic(S::initial_policy(condition)); };
+  task.draw = [](int, const VectorX& x) { return S::draw(Vector<S::Nx>(x)); };
   return task;
 }
 

@@ -136,16 +136,12 @@ TEST(Compare, Failures) {
 // A limit on the size of files stands for a disk that is full in some runs only.
 TEST(Compare, AFullDiskInOneRunKeepsTheOthers) {
   Command command;
-  const auto largest_file_of = [&](const std::string& algorithm) {
+  const auto checkpoint_of = [&](const std::string& algorithm) {
     EXPECT_EQ(command.run(test::short_training(algorithm, {"--algorithm", algorithm})).status, 0);
-    std::size_t largest = 0;
-    for (const auto& [name, bytes] : command.contents(algorithm)) {
-      largest = std::max(largest, bytes.size());
-    }
-    return largest;
+    return command.read(algorithm + "/checkpoint/state.safetensors").size();
   };
-  const std::size_t little = largest_file_of("pi2");
-  const std::size_t much = largest_file_of("pilqr");
+  const std::size_t little = checkpoint_of("pi2");
+  const std::size_t much = checkpoint_of("pilqr");
   ASSERT_LT(little, much);
   const Outcome outcome =
       command.run({"compare", "point_mass", "--algorithms", "pilqr,pi2", "--seeds", "2",
@@ -153,8 +149,12 @@ TEST(Compare, AFullDiskInOneRunKeepsTheOthers) {
                   (little + much) / 2);
   EXPECT_EQ(outcome.status, 1);
   const std::string state = "/checkpoint/state.safetensors: cannot write: File too large\n";
+  const std::string details =
+      "/details.jsonl: cannot write: File too large; the run goes on without it\n";
   EXPECT_EQ(outcome.err, "pilqr: c/pilqr/seed_0: not finished: c/pilqr/seed_0" + state +
                              "pilqr: c/pilqr/seed_1: not finished: c/pilqr/seed_1" + state +
+                             "pilqr: c/pi2/seed_0" + details + "pilqr: c/pi2/seed_1" + details +
+                             "pilqr: no report: c/report.html: cannot write: File too large\n"
                              "pilqr: not finished: pilqr seed 0 to 1; what was trained so far is "
                              "in c\n");
   EXPECT_TRUE(test::contains(outcome.out, "pi2      seed 1"));

@@ -132,8 +132,8 @@ class Command {
 
 /// Two run folders with the same bytes, but for the times in the metrics.
 inline void expect_same_run(const Command& command, const std::string& a, const std::string& b) {
-  for (const char* file :
-       {"config.toml", "policy.safetensors", "best.safetensors", "checkpoint/state.safetensors"}) {
+  for (const char* file : {"config.toml", "details.jsonl", "policy.safetensors", "best.safetensors",
+                           "checkpoint/state.safetensors"}) {
     EXPECT_TRUE(command.read(a + '/' + file) == command.read(b + '/' + file)) << file;
   }
   EXPECT_EQ(command.timeless_metrics(a), command.timeless_metrics(b));

@@ -48,10 +48,10 @@ TEST(Train, LeavesARunFolder) {
   const std::string run = "runs/reacher-pilqr-seed0";
   std::set<std::string> names;
   for (const auto& [name, bytes] : command.contents(run)) names.insert(name);
-  EXPECT_EQ(names,
-            (std::set<std::string>{"config.toml", "metrics.jsonl", "policy.safetensors",
-                                   "best.safetensors", "checkpoint", "checkpoint/state.safetensors",
-                                   "checkpoint/previous.safetensors"}));
+  EXPECT_EQ(names, (std::set<std::string>{"config.toml", "metrics.jsonl", "details.jsonl",
+                                          "report.html", "policy.safetensors", "best.safetensors",
+                                          "checkpoint", "checkpoint/state.safetensors",
+                                          "checkpoint/previous.safetensors"}));
 
   const auto lines = command.metrics(run);
   ASSERT_EQ(lines.size(), 6U);
@@ -275,8 +275,12 @@ TEST(Train, FilesThatCannotBeWritten) {
   // While running: the metrics outgrow the limit, which the first policy and checkpoint do not.
   const Outcome outcome = command.run(short_training("r", {"--iterations", "1000"}), 40'000);
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_TRUE(test::begins(outcome.err, "pilqr: r/metrics.jsonl: "));
-  EXPECT_EQ(outcome.err.find('\n') + 1, outcome.err.size());
+  // The details, which are longer, do so before, and are no reason to stop.
+  const std::size_t first = outcome.err.find('\n') + 1;
+  EXPECT_EQ(outcome.err.substr(0, first),
+            "pilqr: r/details.jsonl: cannot write: File too large; the run goes on without it\n");
+  EXPECT_TRUE(test::begins(outcome.err.substr(first), "pilqr: r/metrics.jsonl: "));
+  EXPECT_EQ(outcome.err.find('\n', first) + 1, outcome.err.size());
   // What was saved is good, and the line that broke off is no obstacle.
   const int saved = load_policy(command.path("r/policy.safetensors")).iteration;
   EXPECT_GT(saved, 10);

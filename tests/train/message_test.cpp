@@ -87,6 +87,7 @@ TEST(Message, RecordsKeepTheirFailures) {
   IterationRecord record{.iteration = 4, .condition = 9, .seconds_update = 0.25};
   record.report.kl_mean = 0.5;
   record.report.replay_diverged_step = 12;
+  record.report.steps.kl = VectorX::LinSpaced(3, 0.1, 0.3);
   record.rollouts = 21;
   record.faults = {{.kind = FailureKind::timed_out, .condition = 9, .sample = 2, .attempt = 1},
                    {.kind = FailureKind::rejected, .detail = "wet floor"}};
@@ -102,6 +103,8 @@ TEST(Message, RecordsKeepTheirFailures) {
     EXPECT_EQ(copy.seconds_update, 0.25);
     EXPECT_EQ(copy.report.kl_mean, 0.5);
     EXPECT_EQ(copy.report.replay_diverged_step, 12);
+    EXPECT_EQ(copy.report.steps.kl, record.report.steps.kl);
+    EXPECT_EQ(copy.report.steps.temperature.size(), 0);
     EXPECT_TRUE(std::isnan(copy.report.cost_mean));
     EXPECT_EQ(copy.report.failure.message(), record.report.failure.message());
     EXPECT_EQ(copy.rollouts, 21);

@@ -10,6 +10,7 @@
 #include "pilqr/costs/state_cost.hpp"
 #include "pilqr/initial_policy.hpp"
 #include "pilqr/model/concepts.hpp"
+#include "pilqr/systems/drawing.hpp"
 
 namespace pilqr::systems {
 
@@ -54,6 +55,17 @@ struct PointMass {
   /// Holds the start, see hold_position_lqr.
   static LinearGaussianPolicy<4, 2> initial_policy() {
     return hold_position_lqr<4, 2>(steps, 2, start(), {.dt = dt, .variance = 20.0});
+  }
+
+  /// What a state looks like: the target, the region and the mass.
+  static Drawing draw(const Vector<4>& x) {
+    Matrix<2, 4> corners;  // of the l1 ball
+    corners << 1.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0, -1.0;
+    const RegionCostOptions r = region().options();
+    return {{"target", ShapeRole::goal, ShapeKind::circle, target(), 0.1},
+            {"region", ShapeRole::goal, ShapeKind::polygon,
+             (r.radius * corners).colwise() + Vector<2>(r.center), 0.0},
+            {"mass", ShapeRole::object, ShapeKind::circle, x.head<2>(), 0.1}};
   }
 
   /// To start(), in the one condition there is; draws nothing.

@@ -11,6 +11,7 @@
 #include "pilqr/costs/state_cost.hpp"
 #include "pilqr/initial_policy.hpp"
 #include "pilqr/model/concepts.hpp"
+#include "pilqr/systems/drawing.hpp"
 
 namespace pilqr::systems {
 
@@ -35,6 +36,7 @@ struct Reacher {
   static constexpr double rotor = 5e-4;              ///< rotor inertia, kg m^2
   static constexpr double damping = 0.01;            ///< N m s/rad
   static constexpr double max_torque = 0.05;         ///< N m
+  static constexpr double success_distance = 0.01;   ///< of the end effector from the target, m
 
   /// Where to reach in a condition, m. 0 to 3 lie 0.15 to 0.16 m from the base, all around it. 4 to
   /// 15 are the corners and the middles of the long sides of two ring sectors, for policies that
@@ -84,6 +86,15 @@ struct Reacher {
   static LinearGaussianPolicy<8, 2> initial_policy() {
     return hold_position_lqr<8, 2>(
         steps, 2, start(), {.dt = dt, .variance = 0.3, .gains = VectorX::Constant(2, 20.0)});
+  }
+
+  /// What a state looks like. Throws as target() does.
+  static Drawing draw(int condition, const Vector<8>& x) {
+    Matrix<2, 3> joints;
+    joints << 0.0, l1 * std::cos(x(0)), x(4), 0.0, l1 * std::sin(x(0)), x(5);
+    return {{"target", ShapeRole::goal, ShapeKind::circle, target(condition), success_distance},
+            {"arm", ShapeRole::arm, ShapeKind::line, joints, 0.006},
+            {"end effector", ShapeRole::tool, ShapeKind::circle, joints.col(2), 0.006}};
   }
 
   /// To start(); draws nothing. Throws InvalidArgument if there is no such condition.

@@ -13,6 +13,7 @@
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/model/noise.hpp"
 #include "pilqr/model/rollout.hpp"
+#include "pilqr/systems/drawing.hpp"
 
 namespace pilqr {
 
@@ -43,6 +44,8 @@ struct Task {
   std::function<double(const Rollouts<>&, int condition, int i)> distance;
   /// Whether sample i's rollout solves the task.
   std::function<bool(const Rollouts<>&, int condition, int i)> success;
+  /// What a state (nx) looks like in a condition; the shapes and their order are always the same.
+  std::function<systems::Drawing(int condition, const VectorX& x)> draw;
 };
 
 /// All tasks, in a fixed order: the systems with contact come last, where the library was built

@@ -1,0 +1,101 @@
+#include "report_playback.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "pilqr/model/global_controller.hpp"
+#include "pilqr/model/sample.hpp"
+
+namespace pilqr::command {
+namespace {
+
+/// @param every control steps between two of the states.
+Playback draw_all(const Task& task, int condition, const std::vector<VectorX>& states, int every,
+                  int frames) {
+  Playback out{.condition = condition};
+  const int count = static_cast<int>(states.size());
+  const int stride = std::max(1, (count + frames - 1) / frames);
+  out.seconds_per_frame = task.dt * every * stride;
+  for (int j = 0; j < count; j += stride) {
+    const systems::Drawing drawing = task.draw(condition, states[static_cast<std::size_t>(j)]);
+    out.shapes.resize(drawing.size());
+    for (std::size_t s = 0; s < drawing.size(); ++s) {
+      PlayedShape& shape = out.shapes[s];
+      shape.name = drawing[s].name;
+      shape.role = drawing[s].role;
+      shape.kind = drawing[s].kind;
+      shape.radius = drawing[s].radius;
+      shape.points.push_back(drawing[s].points);
+    }
+  }
+  for (PlayedShape& shape : out.shapes) {
+    const auto still = [&](const MatrixX& p) { return p == shape.points.front(); };
+    if (std::all_of(shape.points.begin(), shape.points.end(), still)) shape.points.resize(1);
+  }
+  return out;
+}
+
+/// The mean of what acts; without shapes if the rollout fails.
+template <class A>
+Playback run_mean(const Task& task, int condition, const A& policy, int frames) {
+  AnySystem system = task.system();
+  const auto batch = sample(system, task.cost(condition), policy,
+                            {.samples = 1,
+                             .condition = condition,
+                             .noiseless = true,
+                             .purpose = StreamPurpose::evaluation});
+  if (!batch.ok()) return {};
+  std::vector<VectorX> states;
+  for (int t = 0; t < batch.rollouts.steps(); ++t) states.emplace_back(batch.rollouts.x[t].col(0));
+  Playback out = draw_all(task, condition, states, 1, frames);
+  out.noiseless = true;
+  out.cost = batch.rollouts.cost.sum();
+  return out;
+}
+
+}  // namespace
+
+std::vector<Playback> play(const ReportedTask& reported, int samples, int frames) {
+  const Task& task = *reported.task;
+  std::vector<Playback> out;
+  for (std::size_t a = 0; a < reported.algorithms.size(); ++a) {
+    const ReportedAlgorithm& algorithm = reported.algorithms[a];
+    const ReportedRun& run = *algorithm.runs.front();
+    const PolicyFile& file = run.trained.policy;
+    const auto add = [&](Playback playback, int iteration) {
+      if (playback.shapes.empty()) return;
+      playback.algorithm = a;
+      playback.iteration = iteration;
+      out.push_back(std::move(playback));
+    };
+    for (const ReportedCondition& shown : algorithm.conditions) {
+      const int condition = shown.condition;
+      if (condition < 0) continue;
+      add(run_mean(task, condition, task.initial_policy(condition), frames), 0);
+      std::vector<const ReportedSteps*> lines;
+      for (const ReportedSteps& line : run.details) {
+        if (line.condition == condition && !line.rollout.empty()) lines.push_back(&line);
+      }
+      const std::size_t count = std::min(lines.size(), static_cast<std::size_t>(samples));
+      for (std::size_t j = 0; j < count; ++j) {  // the middles of equal parts
+        const ReportedSteps& line = *lines[(2 * j + 1) * lines.size() / (2 * count)];
+        Playback playback = draw_all(task, condition, line.rollout, line.every, frames);
+        playback.cost = line.cost;
+        add(std::move(playback), line.iteration);
+      }
+      if (run.trained.network) {
+        const GlobalController actor(run.trained.network->policy, task.steps,
+                                     task.observation(condition));
+        add(run_mean(task, condition, actor, frames), file.iteration);
+        continue;
+      }
+      const auto m = std::find(file.conditions.begin(), file.conditions.end(), condition) -
+                     file.conditions.begin();
+      add(run_mean(task, condition, file.policies[static_cast<std::size_t>(m)], frames),
+          file.iteration);
+    }
+  }
+  return out;
+}
+
+}  // namespace pilqr::command

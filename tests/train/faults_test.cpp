@@ -4,15 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <chrono>
-#include <cmath>
-#include <set>
-#include <thread>
-
-#include "pilqr/train/settings.hpp"
 #include "support/thread_team.hpp"
-#include "train/moody_reacher.hpp"
+#include "train/faulty.hpp"
 #if defined(PILQR_HAS_TBB)
 #include "pilqr/parallel/tbb.hpp"
 #endif
@@ -20,49 +13,9 @@
 namespace pilqr {
 namespace {
 
+using test::Faulty;
 using test::RecordedRun;
-
-/// A task's system of which a share of the rollouts goes wrong, each in one of four ways, at a step
-/// and in a way that its random stream decides.
-class Faulty {
- public:
-  static constexpr int Nx = Dynamic;
-  static constexpr int Nu = Dynamic;
-  enum Way { throws, gives_nan, wrong_size, slow, fine };
-
-  Faulty(const Task& task, double share, std::vector<Way> ways = {throws, gives_nan, wrong_size})
-      : inner_(task.system()), steps_(task.steps), share_(share), ways_(std::move(ways)) {}
-
-  void reset(int condition, RandomStream& stream, VectorX& x) {
-    inner_.reset(condition, stream, x);
-    const bool bad = stream.uniform() < share_;
-    way_ = bad ? ways_[static_cast<std::size_t>(stream()) % ways_.size()] : fine;
-    when_ = static_cast<int>(stream() % static_cast<std::uint64_t>(steps_ - 1));
-  }
-  void step(int t, const VectorX& x, const VectorX& u, RandomStream& stream, VectorX& next) {
-    if (way_ == throws && t == when_) throw std::runtime_error("the gripper is stuck");
-    inner_.step(t, x, u, stream, next);
-    if (t != when_) return;
-    if (way_ == gives_nan) next(0) = std::numeric_limits<double>::quiet_NaN();
-    if (way_ == wrong_size) next.conservativeResize(next.size() - 1);
-    if (way_ == slow) std::this_thread::sleep_for(std::chrono::milliseconds(30));
-  }
-
- private:
-  AnySystem inner_;
-  int steps_;
-  double share_;
-  std::vector<Way> ways_;
-  Way way_ = fine;
-  int when_ = 0;
-};
-
-Settings settings_for(const char* task, Algorithm algorithm, int seed = 3) {
-  Settings settings = default_settings(find_task(task), algorithm);
-  settings.conditions = {0};
-  settings.seed = static_cast<std::uint64_t>(seed);
-  return settings;
-}
+using test::settings_for;
 
 TrainResult train_on(const Faulty& faulty, RecordedRun& run, int iterations,
                      TrainCallbacks<> callbacks = {}) {
@@ -193,147 +146,6 @@ TEST(Faults, EachKindIsNamedAndNoneReachesTheUpdate) {
       EXPECT_TRUE(f.rollout.u[last].col(0).isApprox(u, 1e-12));
       for (int t = 0; t < f.rollout.steps(); ++t) EXPECT_TRUE(f.rollout.x[t].allFinite());
     }
-  }
-}
-
-/// The reacher, of which some rollouts throw at step 5 and some begin far away; rollouts are
-/// counted as they begin.
-class Counted {
- public:
-  static constexpr int Nx = Dynamic;
-  static constexpr int Nu = Dynamic;
-  static constexpr double far = 1e6;
-  static constexpr int when = 5;
-
-  Counted(int& begun, std::set<int> throwing, std::set<int> far_away = {})
-      : inner_(find_task("reacher").system()),
-        begun_(&begun),
-        throwing_(std::move(throwing)),
-        far_away_(std::move(far_away)) {}
-
-  void reset(int condition, RandomStream& stream, VectorX& x) {
-    inner_.reset(condition, stream, x);
-    number_ = (*begun_)++;
-    if (far_away_.count(number_) != 0) x(0) += far;
-  }
-  void step(int t, const VectorX& x, const VectorX& u, RandomStream& stream, VectorX& next) {
-    if (throwing_.count(number_) != 0 && t == when) throw std::runtime_error("stuck");
-    inner_.step(t, x, u, stream, next);
-  }
-
- private:
-  AnySystem inner_;
-  int* begun_;
-  std::set<int> throwing_, far_away_;
-  int number_ = 0;
-};
-
-template <class S, class Executor, class R>
-TrainResult train_with_system(const S& system, RecordedRun& run, const TrainCallbacks<>& callbacks,
-                              Executor& executor, R&& team) {
-  const Task& task = find_task("reacher");
-  AnySystem any(system, task.nx, task.nu);
-  return train(any, run.costs, run.optimizers, run.options, callbacks, executor, team);
-}
-
-// So that nothing of them is lost if the program is killed.
-TEST(Faults, AreToldOfBeforeTheNextRolloutBegins) {
-  RecordedRun run(settings_for("reacher", Algorithm::pi2));
-  run.options.iterations = 1;
-  int begun = 0;
-  std::vector<int> told;
-  SerialExecutor serial;
-  const TrainResult result =
-      train_with_system(Counted(begun, {3, 7, 20}), run,
-                        {.on_failed_rollout =
-                             [&](const FailedRollout<>& f) {
-                               told.push_back(begun);
-                               EXPECT_EQ(f.failure.step, Counted::when);
-                               EXPECT_EQ(f.rollout.steps(), Counted::when + 1);
-                             }},
-                        serial, SingleRank{});
-  EXPECT_TRUE(result.ok());
-  // 20 samples; the second attempt of sample 3 is rollout 20 and fails as well.
-  EXPECT_EQ(told, (std::vector<int>{4, 8, 21}));
-}
-
-TEST(Faults, AreToldOfOnceOnEveryRankAndOneAtATime) {
-  const Task& task = find_task("reacher");
-  using Places = std::multiset<std::pair<int, int>>;
-  const auto check = [&](auto&& executor, auto&& team) {
-    Settings settings = settings_for("reacher", Algorithm::pi2);
-    RecordedRun run(settings);
-    run.options.iterations = 1;
-    run.options.faults.least_share = 0.1;
-    Places told;
-    std::atomic<int> inside = 0;
-    TrainCallbacks<> callbacks = run.callbacks();
-    callbacks.reject = [](int, int i, const Rollouts<>&) {
-      return std::string(i % 5 == 0 ? "no" : "");
-    };
-    callbacks.on_failed_rollout = [&](const FailedRollout<>& f) {
-      EXPECT_EQ(++inside, 1);
-      told.insert({f.failure.sample, f.failure.attempt});
-      --inside;
-    };
-    ASSERT_TRUE(train_with_system(Faulty(task, 0.3), run, callbacks, executor, team).ok());
-    Places listed;
-    for (const Failure& fault : run.log[0].faults) listed.insert({fault.sample, fault.attempt});
-    EXPECT_GT(listed.size(), 8U);
-    EXPECT_EQ(told, listed);
-  };
-  check(SerialExecutor{}, SingleRank{});
-#if defined(PILQR_HAS_TBB)
-  check(TbbExecutor(4), SingleRank{});
-#endif
-  test::on_ranks(3, [&](test::ThreadTeam& team) { check(SerialExecutor{}, team); });
-}
-
-// What cannot be written ends the training.
-TEST(Faults, AnErrorOfTheCallbackIsPassedOn) {
-  const Task& task = find_task("reacher");
-  const auto check = [&](auto&& executor) {
-    RecordedRun run(settings_for("reacher", Algorithm::pi2));
-    const TrainCallbacks<> callbacks{
-        .on_failed_rollout = [](const FailedRollout<>&) { throw std::logic_error("disk full"); }};
-    EXPECT_THROW((void)train_with_system(Faulty(task, 0.5), run, callbacks, executor, SingleRank{}),
-                 std::logic_error);
-  };
-  check(SerialExecutor{});
-#if defined(PILQR_HAS_TBB)
-  check(TbbExecutor(2));
-#endif
-}
-
-/// Single costs that are finite, and a sum that is not, for rollouts that began far away.
-struct Overflowing {
-  double operator()(int /*t*/, const ConstVectorRef& x, const ConstVectorRef& u) const {
-    return std::abs(x(0)) > 0.5 * Counted::far ? 1e308 : u.squaredNorm();
-  }
-  void expand(int /*t*/, const ConstVectorRef& /*x*/, const ConstVectorRef& /*u*/,
-              double /*weight*/, CostExpansion& /*out*/) const {}
-};
-
-// An update does not see the rollouts that failed, but those who look for the sample do.
-TEST(Faults, AFailedUpdateNamesTheSampleAsItWasDrawn) {
-  struct Case {
-    int retries;
-    std::set<int> throwing, far_away;
-    int sample, attempt;
-  };
-  for (const Case& c : {Case{0, {}, {6}, 6, 0}, Case{0, {2, 4}, {6}, 6, 0},
-                        Case{1, {2, 4}, {6}, 6, 0}, Case{1, {2, 4}, {21}, 4, 1}}) {
-    RecordedRun run(settings_for("reacher", Algorithm::pi2));
-    run.costs = {AnyCost(Overflowing{})};
-    run.options.iterations = 1;
-    run.options.faults.retries = c.retries;
-    int begun = 0;
-    SerialExecutor serial;
-    const TrainResult result =
-        train_with_system(Counted(begun, c.throwing, c.far_away), run, {}, serial, SingleRank{});
-    EXPECT_EQ(result.failure.kind, FailureKind::non_finite_cost);
-    EXPECT_EQ(result.failure.sample, c.sample);
-    EXPECT_EQ(result.failure.attempt, c.attempt);
   }
 }
 

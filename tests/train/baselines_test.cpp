@@ -15,7 +15,6 @@ namespace {
 
 using test::kNu;
 using test::kNx;
-using test::mean_cost;
 using test::regulator_cost;
 using test::Starts;
 
@@ -40,6 +39,14 @@ Ddpg new_ddpg() {
   options.start_steps = 300;
   RandomStream stream({.seed = 1});
   return {kNx, kNu, T, options, stream};
+}
+
+/// Mean cost of the noiseless policy over the conditions.
+template <Actor P>
+double mean_cost(const P& actor, const test::Quadratic& cost) {
+  double sum = 0.0;
+  for (int m = 0; m < 3; ++m) sum += test::mean_cost(actor, cost, m);
+  return sum / 3.0;
 }
 
 /// The share of the way from doing nothing to the best there is that is still to go.
@@ -227,8 +234,8 @@ TEST(Baselines, ObservationsAreAsGoodAsEntriesOfTheState) {
   Seeing in_the_state;
   const auto expected = iterate(seeing, in_the_state, std::vector{wide}, {}, which, 0, serial);
   Starts system;
-  const auto report = iterate(shown, system, std::vector{regulator_cost()}, {sight(2), sight(0)},
-                              which, 0, serial);
+  const auto report =
+      iterate(shown, system, std::vector{regulator_cost()}, {sight(2), sight(0)}, which, 0, serial);
   ASSERT_TRUE(expected.failure().ok() && report.failure().ok());
   EXPECT_NEAR(report.cost_mean(), expected.cost_mean(), 1e-10 * expected.cost_mean());
   EXPECT_EQ(report.rollouts[0].nx(), kNx);
@@ -236,9 +243,9 @@ TEST(Baselines, ObservationsAreAsGoodAsEntriesOfTheState) {
   RandomStream again({.seed = 1});
   EXPECT_GT((parameters(shown) - parameters(Trpo(kNx + 2, kNu, T, options, again))).norm(), 1e-3);
   EXPECT_LE((parameters(shown) - parameters(seeing)).norm(), 1e-8);
-  EXPECT_THROW((void)iterate(shown, system, std::vector{regulator_cost()}, {sight(2)}, which, 0,
-                             serial),
-               InvalidArgument);
+  EXPECT_THROW(
+      (void)iterate(shown, system, std::vector{regulator_cost()}, {sight(2)}, which, 0, serial),
+      InvalidArgument);
 }
 
 // As a GlobalPolicy it acts as it does by itself, as long as no limit is met.

@@ -26,7 +26,7 @@ TEST_P(ResumeOf, IsBitIdenticalAtEveryCut) {
     more.insert(more.begin(), words.begin(), words.end());
   };
   if (test::contains(setting, "=gmm")) insert({"--set", "gmm.max_clusters=3"});
-  if (test::contains(setting, "ddpg")) insert({"--set", "ddpg.start_steps=1000"});
+  if (test::contains(setting, "ddpg")) insert({"--set", "ddpg.updates_per_step=0.02"});
   if (test::contains(setting, "mdgps")) insert({"--set", "network.steps=40"});
   if (test::begins(setting, "mdgps.")) insert({"--algorithm", "mdgps_lqr_flm"});
   const auto train = [&](const std::string& out, const std::string& iterations) {

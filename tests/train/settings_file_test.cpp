@@ -335,7 +335,7 @@ TEST(SettingsFile, WrongValuesOfSet) {
       {"conditions=[1, 1]", "1 is named twice"},
       {"conditions=[16]", "reacher has 0 to 15, not 16"},
       {"algorithm=nobody", "expected one of \"pilqr\", \"lqr_flm\", \"pi2\", \"mdgps_pilqr\", "},
-      {"algorithm=3", "\"mdgps_lqr_flm\", \"mdgps_pi2\", not \"3\""},
+      {"algorithm=3", "\"mdgps_pi2\", \"trpo\", \"ddpg\", not \"3\""},
       {"preset=none", "expected one of \"default\", \"paper\", not \"none\""},
       {"task=point_mass", "is \"point_mass\", but the command line names \"reacher\""},
       {"gmm.max_clusters=1", "mixture prior: max_clusters is 1"},

@@ -52,11 +52,10 @@ struct BaselineReport {
 
 /// The type of an iteration's report.
 template <Baseline L, System S>
-using BaselineReportOf =
-    BaselineReport<std::remove_cvref_t<decltype(std::declval<L&>().update(
-                       std::declval<const std::vector<RolloutsView>&>(),
-                       std::declval<const RandomStream&>()))>,
-                   S::Nx, S::Nu>;
+using BaselineReportOf = BaselineReport<
+    std::remove_cvref_t<decltype(std::declval<L&>().update(
+        std::declval<const std::vector<RolloutsView>&>(), std::declval<const RandomStream&>()))>,
+    S::Nx, S::Nu>;
 
 /// The rollouts of a condition with what a policy sees in the place of the states.
 [[nodiscard]] inline Rollouts<> observed(const RolloutsView& r, const Observation& observation) {

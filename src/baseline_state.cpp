@@ -10,11 +10,6 @@ namespace {
 
 constexpr const char* format_version = "1";
 
-using pilqr::scalar;
-Tensor scalar(long value) {
-  return {{}, std::vector<std::int64_t>{value}};
-}
-
 void write(const AdamState& adam, const std::string& name, SafeTensors& out) {
   out.tensors[name + "/m"] = to_tensor(adam.m);
   out.tensors[name + "/v"] = to_tensor(adam.v);

@@ -4,11 +4,14 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "optimizer_tensors.hpp"
 #include "pilqr/io/atomic_file.hpp"
+#include "pilqr/io/baseline_state.hpp"
 #include "pilqr/io/network_file.hpp"
 #include "pilqr/io/sealed.hpp"
 
@@ -79,17 +82,68 @@ NetworkPolicy read_network(StateReader& reader, const std::string& prefix,
   return network;
 }
 
+void write_best_network(const Progress& progress, SafeTensors& out) {
+  out.tensors["best_network/iteration"] =
+      scalar(progress.best_network ? progress.best_network->iteration : -1);
+  if (!progress.best_network) return;
+  write_network(progress.best_network->policy, "best_network/", out);
+  out.tensors["best_network/cost"] = scalar(progress.best_network->cost);
+}
+
+/// @param like see read_network().
+void read_best_network(StateReader& reader, const NetworkPolicy& like, Progress& progress) {
+  constexpr int most = std::numeric_limits<int>::max();
+  const int iteration = reader.count_at("best_network/iteration", -1, most);
+  if (iteration < 0) return;
+  const auto cost = reader.scalar_at<double>("best_network/cost");
+  require(!std::isnan(cost), "best_network/cost is nan");
+  progress.best_network = {read_network(reader, "best_network/", like), cost, iteration};
+}
+
+constexpr std::string_view baseline_prefix = "baseline/";
+
+SafeTensors baseline_to_safetensors(const AnyBaseline& baseline) {
+  if (const auto* trpo = std::get_if<Trpo>(&baseline.learner)) return trpo_to_safetensors(*trpo);
+  return ddpg_to_safetensors(std::get<Ddpg>(baseline.learner));
+}
+
+void write_baseline(const AnyBaseline& baseline, SafeTensors& out) {
+  SafeTensors own = baseline_to_safetensors(baseline);
+  for (auto& [name, tensor] : own.tensors) {
+    out.tensors[std::string(baseline_prefix) + name] = std::move(tensor);
+  }
+}
+
+/// Takes the tensors of a baseline out of a checkpoint.
+SafeTensors extract_baseline(SafeTensors& contents) {
+  SafeTensors own;
+  for (auto entry = contents.tensors.begin(); entry != contents.tensors.end();) {
+    if (entry->first.rfind(baseline_prefix, 0) != 0) {
+      ++entry;
+      continue;
+    }
+    own.tensors[entry->first.substr(baseline_prefix.size())] = std::move(entry->second);
+    entry = contents.tensors.erase(entry);
+  }
+  return own;
+}
+
+/// @param own see extract_baseline().
+void read_baseline(SafeTensors own, const std::filesystem::path& path, AnyBaseline& baseline) {
+  own.metadata = baseline_to_safetensors(baseline).metadata;  // the checkpoint names the algorithm
+  if (auto* trpo = std::get_if<Trpo>(&baseline.learner)) {
+    trpo_from_safetensors(std::move(own), path, *trpo);
+  } else {
+    ddpg_from_safetensors(std::move(own), path, std::get<Ddpg>(baseline.learner));
+  }
+}
+
 /// What guided policy search has besides its optimizers.
 void write_guided(const Settings& settings, const Progress& progress, const AnyMdgps& guided,
                   SafeTensors& out) {
   write_network(guided.global(), "network/", out);
   out.tensors["trained"] = scalar(guided.trained() ? 1 : 0);
-  out.tensors["best_network/iteration"] =
-      scalar(progress.best_network ? progress.best_network->iteration : -1);
-  if (progress.best_network) {
-    write_network(progress.best_network->policy, "best_network/", out);
-    out.tensors["best_network/cost"] = scalar(progress.best_network->cost);
-  }
+  write_best_network(progress, out);
   for (std::size_t m = 0; m < guided.priors().size(); ++m) {
     if (!guided.priors()[m]) continue;
     write_gmm(*guided.priors()[m],
@@ -103,14 +157,7 @@ AnyMdgps read_guided(StateReader& reader, const Settings& settings,
   const bool trained = reader.count_at("trained", 0, 1) == 1;
   AnyMdgps guided(std::move(locals), read_network(reader, "network/", fresh.global()),
                   fresh.observations(), fresh.options(), trained);
-  constexpr int most = std::numeric_limits<int>::max();
-  const int iteration = reader.count_at("best_network/iteration", -1, most);
-  if (iteration >= 0) {
-    const auto cost = reader.scalar_at<double>("best_network/cost");
-    require(!std::isnan(cost), "best_network/cost is nan");
-    progress.best_network = {read_network(reader, "best_network/", fresh.global()), cost,
-                             iteration};
-  }
+  read_best_network(reader, fresh.global(), progress);
   auto priors = fresh.priors();
   const int dim = fresh.locals().front().policy().nx() + fresh.global().nu();
   for (std::size_t m = 0; m < priors.size(); ++m) {
@@ -122,18 +169,30 @@ AnyMdgps read_guided(StateReader& reader, const Settings& settings,
   return guided;
 }
 
+void require_fits(const Settings& settings, const Learner& learner) {
+  const auto* baseline = std::get_if<AnyBaseline>(&learner);
+  const std::size_t M =
+      baseline != nullptr ? baseline->observations.size() : locals_of(learner).size();
+  require(M == settings.conditions.size(), "a learner of {} conditions for {} conditions", M,
+          settings.conditions.size());
+}
+
 }  // namespace
 
 SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& progress,
                                       const Learner& learner) {
   const std::vector<AnyOptimizer>& optimizers = locals_of(learner);
-  require(optimizers.size() == settings.conditions.size(), "{} optimizers for {} conditions",
-          optimizers.size(), settings.conditions.size());
+  require_fits(settings, learner);
   SafeTensors out;
   out.metadata = describe(settings);
   out.metadata["iterations"] = fmt::format("{}", progress.iterations);
   out.metadata["samples_total"] = fmt::format("{}", progress.samples_total);
   out.metadata["steps_total"] = fmt::format("{}", progress.steps_total);
+  if (const auto* baseline = std::get_if<AnyBaseline>(&learner)) {
+    write_baseline(*baseline, out);
+    write_best_network(progress, out);
+    return out;
+  }
   for (std::size_t m = 0; m < optimizers.size(); ++m) {
     const std::string prefix = fmt::format("condition_{}/", settings.conditions[m]);
     write_optimizer(optimizers[m].policy(), optimizers[m].state(), prefix, out);
@@ -155,8 +214,9 @@ SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& 
 Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem::path& path,
                                      const Settings& settings, Learner& learner) {
   const std::vector<AnyOptimizer>& optimizers = locals_of(learner);
-  require(optimizers.size() == settings.conditions.size(), "{} optimizers for {} conditions",
-          optimizers.size(), settings.conditions.size());
+  require_fits(settings, learner);
+  std::optional<SafeTensors> own;
+  if (std::holds_alternative<AnyBaseline>(learner)) own = extract_baseline(contents);
   StateReader reader(std::move(contents), path);
   for (const auto& [key, expected] : describe(settings)) {
     const std::string& found = reader.metadata().text(key);
@@ -179,6 +239,14 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
   std::vector<AnyOptimizer> restored = optimizers;
   const auto* guided = std::get_if<AnyMdgps>(&learner);
   try {
+    if (own) {
+      AnyBaseline read = std::get<AnyBaseline>(learner);
+      read_best_network(reader, read.policy(), progress);
+      reader.require_all_used();
+      read_baseline(std::move(*own), path, read);
+      learner = std::move(read);
+      return progress;
+    }
     for (std::size_t m = 0; m < restored.size(); ++m) {
       OptimizerState saved = state_of(restored[m]);
       const std::string prefix = fmt::format("condition_{}/", settings.conditions[m]);

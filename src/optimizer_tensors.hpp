@@ -20,6 +20,9 @@ inline Tensor scalar(double value) {
 inline Tensor scalar(int value) {
   return {{}, std::vector<std::int64_t>{value}};
 }
+inline Tensor scalar(long value) {
+  return {{}, std::vector<std::int64_t>{value}};
+}
 
 /// A TensorReader that remembers what was asked for.
 class StateReader {

@@ -21,12 +21,20 @@ const char* name(Algorithm algorithm) {
       return "mdgps_lqr_flm";
     case Algorithm::mdgps_pi2:
       return "mdgps_pi2";
+    case Algorithm::trpo:
+      return "trpo";
+    case Algorithm::ddpg:
+      return "ddpg";
   }
   return "unknown";
 }
 
 bool is_guided(Algorithm algorithm) {
   return local_algorithm(algorithm) != algorithm;
+}
+
+bool is_baseline(Algorithm algorithm) {
+  return algorithm == Algorithm::trpo || algorithm == Algorithm::ddpg;
 }
 
 Algorithm local_algorithm(Algorithm algorithm) {
@@ -90,7 +98,14 @@ Settings default_settings(const Task& task, Algorithm algorithm) {
   s.samples = task.samples;
   s.iterations = task.iterations;
   s.noise = task.noise;
-  if (is_guided(algorithm)) {  // what lies between the conditions is learnt from all of them
+  if (is_baseline(algorithm)) {  // small batches, often, and noise as their theory has it
+    const int rollouts = algorithm == Algorithm::trpo ? 8 : 4;
+    s.samples = (rollouts + task.conditions - 1) / task.conditions;
+    s.iterations = 100;
+    s.noise = {.width = 0.0, .antithetic = false};
+  }
+  if (is_guided(algorithm) ||
+      is_baseline(algorithm)) {  // what lies between the conditions is learnt from all of them
     s.conditions.resize(static_cast<std::size_t>(task.conditions));
     std::iota(s.conditions.begin(), s.conditions.end(), 0);
   }
@@ -139,6 +154,9 @@ void require_valid(const Settings& s, const Task& task) {
   require_valid(s.kl_step);
   require_valid(s.lqr_flm);
   require_valid(s.mdgps);
+  require_valid(s.trpo);
+  require_valid(s.ddpg);
+  require(s.ddpg.batch <= 100'000, "ddpg: batch is {}, expected at most 100000", s.ddpg.batch);
   require_valid(s.network.training);
   for (const int width : s.network.hidden) {
     require(width >= 1 && width <= 10'000, "network: a hidden layer of {}, expected 1 to 10000",

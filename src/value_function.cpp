@@ -16,7 +16,12 @@ void require_valid(const ValueOptions& o) {
 
 ValueFunction::ValueFunction(int inputs, const ValueOptions& options, RandomStream& stream)
     : options_(options),
-      state_{Mlp({.inputs = inputs, .hidden = options.hidden, .outputs = 1}, stream), {}} {
+      state_{Mlp({.inputs = inputs,
+                  .hidden = options.hidden,
+                  .outputs = 1,
+                  .activation = options.activation},
+                 stream),
+             {}} {
   require_valid(options_);
   state_.adam = AdamState(state_.network.parameter_count());
   gradient_.resize(state_.network.parameter_count());

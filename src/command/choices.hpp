@@ -19,7 +19,9 @@ constexpr auto choices(Algorithm) {
                     Named<Algorithm>{"pi2", Algorithm::pi2},
                     Named<Algorithm>{"mdgps_pilqr", Algorithm::mdgps_pilqr},
                     Named<Algorithm>{"mdgps_lqr_flm", Algorithm::mdgps_lqr_flm},
-                    Named<Algorithm>{"mdgps_pi2", Algorithm::mdgps_pi2}};
+                    Named<Algorithm>{"mdgps_pi2", Algorithm::mdgps_pi2},
+                    Named<Algorithm>{"trpo", Algorithm::trpo},
+                    Named<Algorithm>{"ddpg", Algorithm::ddpg}};
 }
 constexpr auto choices(SampleWith) {
   return std::array{Named<SampleWith>{"global_policy", SampleWith::global_policy},

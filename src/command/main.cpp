@@ -161,7 +161,7 @@ struct CommandLine {
     train.add(*training, "1", "runs/TASK-ALGORITHM-seedS");
     training
         ->add_option("--algorithm", train.algorithm,
-                     "pilqr, lqr_flm, pi2, or with a network mdgps_pilqr, .. [pilqr]")
+                     "pilqr, lqr_flm, pi2, or with a network mdgps_pilqr, .., trpo, ddpg [pilqr]")
         ->type_name("A");
     training
         ->add_option("--resume", resume,

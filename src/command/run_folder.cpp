@@ -62,11 +62,10 @@ NetworkFile network_file(const Settings& settings, const Progress& progress,
 /// What the run has to show: the policies, or the network and the policies it learns from.
 void save_policies(const RunFolder& folder, const Settings& settings, const Progress& progress,
                    const Learner& learner, Sync sync) {
-  const NetworkPolicy* network = network_of(learner);
-  if (network != nullptr) {
-    save_network(folder.policy(), network_file(settings, progress, *network), sync);
-  }
-  save_policy(network == nullptr ? folder.policy() : folder.local_policies(),
+  const std::optional<NetworkPolicy> network = network_of(learner);
+  if (network) save_network(folder.policy(), network_file(settings, progress, *network), sync);
+  if (std::holds_alternative<AnyBaseline>(learner)) return;
+  save_policy(network ? folder.local_policies() : folder.policy(),
               policy_file(settings, progress, learner), sync);
 }
 
@@ -81,7 +80,7 @@ RunSettings load_settings(const RunFolder& folder) {
 
 void save_best(const RunFolder& folder, const Settings& settings, const Progress& progress,
                const Learner& learner, Sync sync) {
-  if (const NetworkPolicy* network = network_of(learner)) {
+  if (const std::optional<NetworkPolicy> network = network_of(learner)) {
     const auto& best = progress.best_network;
     NetworkFile file = network_file(settings, progress, best ? best->policy : *network);
     file.extra["best_iterations"] = fmt::format("{}", best ? best->iteration : progress.iterations);
@@ -284,13 +283,31 @@ void rewind_run(const RunFolder& folder, const SavedRun& saved) {
   save_best(folder, saved.run.settings, saved.progress, saved.learner, Sync::now);
 }
 
+namespace {
+
+/// What a network's file says of its run, as a file of policies has it.
+PolicyFile headings_of(const NetworkFile& file, const Settings& settings) {
+  return {.task = file.task,
+          .algorithm = file.algorithm,
+          .dt = file.dt,
+          .seed = file.seed,
+          .samples_total = file.samples_total,
+          .iteration = file.iteration,
+          .conditions = settings.conditions,
+          .extra = file.extra};
+}
+
+}  // namespace
+
 TrainedRun load_trained(const RunFolder& folder, bool best) {
   RunSettings run = load_settings(folder);
   const fs::path chosen = best ? folder.best() : folder.policy();
-  const bool guided = is_guided(run.settings.algorithm);
-  const fs::path path = guided ? folder.local_policies() : chosen;
-  TrainedRun trained{.run = std::move(run), .policy = load_policy(path)};
-  if (guided) trained.network = load_network(chosen);
+  const bool alone = is_baseline(run.settings.algorithm);
+  const bool has_network = alone || is_guided(run.settings.algorithm);
+  const fs::path path = has_network && !alone ? folder.local_policies() : chosen;
+  TrainedRun trained{.run = std::move(run), .policy = {}};
+  if (has_network) trained.network = load_network(chosen);
+  trained.policy = alone ? headings_of(*trained.network, trained.run.settings) : load_policy(path);
   const Settings& s = trained.run.settings;
   const PolicyFile& file = trained.policy;
   const auto same = [&](const auto& found, const auto& expected, const char* what) {
@@ -303,11 +320,13 @@ TrainedRun load_trained(const RunFolder& folder, bool best) {
   same(fmt::format("{}", fmt::join(file.conditions, ",")),
        fmt::format("{}", fmt::join(s.conditions, ",")), "list of conditions");
   const Task& task = find_task(s.task);
-  const LinearGaussianPolicy<>& policy = file.policies.front();
-  require_file(policy.nx() == task.nx && policy.nu() == task.nu && policy.steps() == task.steps,
-               path, "the policy has nx = {}, nu = {}, {} steps, the task {} has {}, {}, {}",
-               policy.nx(), policy.nu(), policy.steps(), task.name, task.nx, task.nu, task.steps);
-  if (guided) {
+  if (!alone) {
+    const LinearGaussianPolicy<>& policy = file.policies.front();
+    require_file(policy.nx() == task.nx && policy.nu() == task.nu && policy.steps() == task.steps,
+                 path, "the policy has nx = {}, nu = {}, {} steps, the task {} has {}, {}, {}",
+                 policy.nx(), policy.nu(), policy.steps(), task.name, task.nx, task.nu, task.steps);
+  }
+  if (has_network) {
     const NetworkPolicy& network = trained.network->policy;
     const int seen = task.nx + task.observation(s.conditions.front()).extra();
     require_file(trained.network->task == s.task &&

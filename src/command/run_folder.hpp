@@ -89,8 +89,10 @@ void sync_run(const RunFolder& folder);
 /// against the task. Throws FileError or InvalidArgument.
 struct TrainedRun {
   RunSettings run;
-  PolicyFile policy;  ///< guided policy search: the last trajectory policies, also if best is asked
-  std::optional<NetworkFile> network{};  ///< guided policy search only
+  /// Guided policy search: the last trajectory policies, also if best is asked. Without policies
+  /// where a network learns alone.
+  PolicyFile policy;
+  std::optional<NetworkFile> network{};  ///< where one learns
 };
 TrainedRun load_trained(const RunFolder& folder, bool best = false);
 

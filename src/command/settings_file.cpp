@@ -87,12 +87,33 @@ void for_each_setting(Run& run, Visit&& visit) {
   visit("network.last_rate", s.network.training.last_rate);
   visit("network.weight_decay", s.network.training.adam.weight_decay);
   visit("network.least_scale", s.network.training.normalisation.least_scale);
+  visit("trpo.kl_step", s.trpo.trust_region.kl_step);
+  visit("trpo.discount", s.trpo.discount);
+  visit("trpo.lambda", s.trpo.lambda);
+  visit("trpo.initial_std", s.trpo.initial_std);
+  visit("ddpg.twin", s.ddpg.twin);
+  visit("ddpg.discount", s.ddpg.discount);
+  visit("ddpg.std", s.ddpg.std);
+  visit("ddpg.initial_std", s.ddpg.initial_std);
+  visit("ddpg.start_steps", s.ddpg.start_steps);
+  visit("ddpg.batch", s.ddpg.batch);
+  visit("ddpg.updates_per_step", s.ddpg.updates_per_step);
+  visit("ddpg.target_rate", s.ddpg.target_rate);
 }
 
 /// Whether a setting makes a difference to an algorithm. True for names that are no setting's.
 bool uses(Algorithm algorithm, std::string_view key) {
   const std::string_view section = key.substr(0, key.find('.'));
+  if (section == "trpo" || section == "ddpg") return section == name(algorithm);
+  if (key == "network.hidden" || key == "network.activation") {
+    return is_guided(algorithm) || is_baseline(algorithm);
+  }
   if (section == "mdgps" || section == "network") return is_guided(algorithm);
+  if (is_baseline(algorithm)) {
+    const std::array others{"stop",   "exploration", "fit",     "neighbours",  "gmm",
+                            "replay", "kl_step",     "lqr_flm", "temperature", "pi2"};
+    return std::count(others.begin(), others.end(), section) == 0;
+  }
   if (is_guided(algorithm) && (section == "neighbours" || section == "gmm")) return true;
   algorithm = local_algorithm(algorithm);
   if (key == "lqr_flm.dual_floor" || key == "temperature.source" || key == "pi2.source" ||

@@ -9,6 +9,7 @@
 #include "details.hpp"
 #include "exit_status.hpp"
 #include "interrupt.hpp"
+#include "pilqr/train/baselines.hpp"
 #include "pilqr/train/message.hpp"
 #include "report.hpp"
 #include "threads.hpp"
@@ -18,11 +19,11 @@ namespace pilqr::command {
 namespace {
 
 /// Remembers the network that an iteration sampled if its cost is less than that of all before.
-void keep_best(const NetworkPolicy& sampled, const MdgpsReport& report, int iteration,
-               std::optional<BestNetwork>& best) {
+void keep_best(const NetworkPolicy& sampled, const std::vector<IterationRecord>& conditions,
+               int iteration, std::optional<BestNetwork>& best) {
   double cost = 0.0;
-  for (const IterationRecord& record : report.conditions) {
-    cost += record.report.cost_mean / static_cast<double>(report.conditions.size());
+  for (const IterationRecord& record : conditions) {
+    cost += record.report.cost_mean / static_cast<double>(conditions.size());
   }
   if (std::isnan(cost) || (best && cost >= best->cost)) return;
   best = {sampled, cost, iteration};
@@ -45,6 +46,7 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
   std::optional<GuidedFigures> figures;
   std::optional<NetworkPolicy> sampled;  // by the iteration, if it is a network
   const auto remember_network = [&] {
+    if (const auto* baseline = std::get_if<AnyBaseline>(&learner)) sampled = baseline->policy();
     const auto* guided = std::get_if<AnyMdgps>(&learner);
     const bool samples = guided != nullptr && guided->trained() &&
                          guided->options().sample_with == SampleWith::global_policy;
@@ -58,7 +60,7 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
                .seconds_c_step = report.seconds_c_step,
                .seconds_s_step = report.seconds_s_step,
                .supervision_failure = report.supervision.failure};
-    if (sampled) keep_best(*sampled, report, iteration, progress.best_network);
+    if (sampled) keep_best(*sampled, report.conditions, iteration, progress.best_network);
     remember_network();
   };
   callbacks.on_update = [&](const IterationRecord& record, const Rollouts<>& rollouts) {
@@ -106,6 +108,21 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
       return {.iterations = done.iterations, .stopped = done.stopped, .failure = done.failure};
     }
     const TrainCallbacks<>& trajectories = callbacks;
+    if (auto* baseline = std::get_if<AnyBaseline>(&learner)) {
+      return std::visit(
+          [&]<class L>(L& network) -> TrainResult {
+            BaselineCallbacks<L, AnySystem> own{trajectories};
+            own.on_report = [&](int iteration, const auto& report) {
+              keep_best(*sampled, report.conditions, iteration, progress.best_network);
+              remember_network();
+            };
+            const auto done = pilqr::train(network, system, costs, baseline->observations, options,
+                                           own, executor, ranks);
+            return {
+                .iterations = done.iterations, .stopped = done.stopped, .failure = done.failure};
+          },
+          baseline->learner);
+    }
     return pilqr::train(system, costs, std::get<std::vector<AnyOptimizer>>(learner), options,
                         trajectories, executor, ranks, progress.histories);
   });

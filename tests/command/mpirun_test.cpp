@@ -74,6 +74,15 @@ TEST(Mpirun, RanksDoNotShowInANetwork) {
   expect_same_run(command, "alone", "shared");
 }
 
+TEST(Mpirun, RanksDoNotShowInANetworkThatLearnsAlone) {
+  Command command;
+  const std::vector<std::string> alone = {"--algorithm", "trpo"};
+  ASSERT_EQ(command.run(training("alone", "3,1,0", alone)).status, 0);
+  const Outcome outcome = run(command, 2, training("shared", "3,1,0", alone));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  expect_same_run(command, "alone", "shared");
+}
+
 TEST(Mpirun, RanksWithThreads) {
   Command command;
   ASSERT_EQ(command.run(training("alone", "0,2")).status, 0);

@@ -26,6 +26,7 @@ TEST_P(ResumeOf, IsBitIdenticalAtEveryCut) {
     more.insert(more.begin(), words.begin(), words.end());
   };
   if (test::contains(setting, "=gmm")) insert({"--set", "gmm.max_clusters=3"});
+  if (test::contains(setting, "ddpg")) insert({"--set", "ddpg.updates_per_step=0.02"});
   if (test::contains(setting, "mdgps")) insert({"--set", "network.steps=40"});
   if (test::begins(setting, "mdgps.")) insert({"--algorithm", "mdgps_lqr_flm"});
   const auto train = [&](const std::string& out, const std::string& iterations) {
@@ -46,7 +47,8 @@ TEST_P(ResumeOf, IsBitIdenticalAtEveryCut) {
 INSTANTIATE_TEST_SUITE_P(All, ResumeOf,
                          ::testing::Values("algorithm=pilqr", "fit.prior=gmm", "algorithm=lqr_flm",
                                            "algorithm=pi2", "preset=paper", "algorithm=mdgps_pilqr",
-                                           "algorithm=mdgps_pi2", "mdgps.linearize_prior=gmm",
+                                           "algorithm=mdgps_pi2", "algorithm=trpo",
+                                           "algorithm=ddpg", "mdgps.linearize_prior=gmm",
                                            "mdgps.sample_with=local_policy"),
                          [](const auto& of) {
                            std::string name = of.param;

@@ -15,7 +15,6 @@ namespace {
 
 using test::kNu;
 using test::kNx;
-using test::mean_cost;
 using test::regulator_cost;
 using test::Starts;
 
@@ -42,6 +41,14 @@ Ddpg new_ddpg() {
   return {kNx, kNu, T, options, stream};
 }
 
+/// Mean cost of the noiseless policy over the conditions.
+template <Actor P>
+double mean_cost(const P& actor, const test::Quadratic& cost) {
+  double sum = 0.0;
+  for (int m = 0; m < 3; ++m) sum += test::mean_cost(actor, cost, m);
+  return sum / 3.0;
+}
+
 /// The share of the way from doing nothing to the best there is that is still to go.
 template <class L>
 double left_to_gain(const L& learner) {
@@ -63,7 +70,7 @@ void learn(L& learner, int iterations, int samples) {
   Starts system;
   SerialExecutor serial;
   const std::vector<test::Quadratic> costs(3, regulator_cost());
-  const auto result = train(learner, system, costs,
+  const auto result = train(learner, system, costs, {},
                             {.iterations = iterations, .samples = samples, .seed = 4}, {}, serial);
   ASSERT_TRUE(result.ok()) << result.failure.message();
   EXPECT_EQ(result.iterations, iterations);
@@ -92,7 +99,7 @@ TEST(Baselines, AnIterationIsSamplingAndAnUpdate) {
   Starts system;
   SerialExecutor serial;
   const TrainOptions options{.samples = 4, .seed = 6, .conditions = {2, 0}};
-  const auto report = iterate(trpo, system, std::vector{regulator_cost()}, options, 3, serial);
+  const auto report = iterate(trpo, system, std::vector{regulator_cost()}, {}, options, 3, serial);
   ASSERT_TRUE(report.failure().ok());
   std::vector<Rollouts<>> rollouts;
   double mean = 0.0;
@@ -122,8 +129,8 @@ void expect_the_same_on_ranks(L fresh) {
     Starts system;
     SerialExecutor serial;
     const std::vector<test::Quadratic> costs(3, regulator_cost());
-    const auto result = train(learner, system, costs, {.iterations = 3, .samples = 11, .seed = 4},
-                              {}, serial, team);
+    const auto result = train(learner, system, costs, {},
+                              {.iterations = 3, .samples = 11, .seed = 4}, {}, serial, team);
     EXPECT_TRUE(result.ok());
     return learner;
   };
@@ -149,15 +156,18 @@ TEST(Baselines, AConditionThatFailsStopsTheLearning) {
   SerialExecutor serial;
   const std::vector<test::Quadratic> costs(3, regulator_cost());
   int calls = 0;
-  const auto result = train(
-      trpo, system, costs, {.iterations = 5, .samples = 4},
-      [&](int, const auto& report) {
-        ++calls;
-        EXPECT_TRUE(report.conditions[0].report.ok());
-        EXPECT_EQ(report.conditions[1].rollouts, 8);  // with the second try
-        return true;
-      },
-      serial);
+  BaselineCallbacks<Trpo, Starts> callbacks;
+  callbacks.on_report = [&](int, const auto& report) {
+    ++calls;
+    EXPECT_TRUE(report.conditions[0].report.ok());
+    EXPECT_EQ(report.conditions[1].rollouts, 8);  // with the second try
+  };
+  callbacks.on_iteration = [](int) {
+    ADD_FAILURE() << "an iteration that failed is not finished";
+    return true;
+  };
+  const auto result =
+      train(trpo, system, costs, {}, {.iterations = 5, .samples = 4}, callbacks, serial);
   EXPECT_EQ(result.failure.kind, FailureKind::system_error);
   EXPECT_EQ(result.failure.condition, 1);
   EXPECT_EQ(result.iterations, 0);
@@ -170,11 +180,72 @@ TEST(Baselines, TheCallbackEndsTheTraining) {
   Starts system;
   SerialExecutor serial;
   const std::vector<test::Quadratic> costs(3, regulator_cost());
-  const auto result = train(
-      ddpg, system, costs, {.iterations = 5, .samples = 1},
-      [](int iteration, const auto&) { return iteration < 1; }, serial);
+  BaselineCallbacks<Ddpg, Starts> callbacks;
+  callbacks.on_iteration = [](int iteration) { return iteration < 1; };
+  const auto result =
+      train(ddpg, system, costs, {}, {.iterations = 5, .samples = 1}, callbacks, serial);
   EXPECT_TRUE(result.stopped);
   EXPECT_EQ(result.iterations, 2);
+}
+
+/// What tells a condition apart besides its state.
+Observation sight(int m) {
+  test::Random random(static_cast<std::uint64_t>(m));
+  return {.H = random.matrix(2, kNx), .h = random.vector(2)};
+}
+
+/// The same system, with that in its state.
+struct Seeing {
+  static constexpr int Nx = Dynamic;
+  static constexpr int Nu = Dynamic;
+  Starts inner;
+  Observation observation;
+
+  void see(const VectorX& own, VectorX& x) const {
+    x.resize(kNx + 2);
+    x << own, observation.H * own + observation.h;
+  }
+  void reset(int condition, RandomStream& stream, VectorX& x) {
+    observation = sight(condition);
+    VectorX own;
+    inner.reset(condition, stream, own);
+    see(own, x);
+  }
+  void step(int t, const VectorX& x, const VectorX& u, RandomStream& stream, VectorX& next) const {
+    VectorX own(kNx);
+    inner.step(t, x.head(kNx), u, stream, own);
+    see(own, next);
+  }
+};
+
+TEST(Baselines, ObservationsAreAsGoodAsEntriesOfTheState) {
+  TrpoOptions options{.hidden = {5}, .value = {.hidden = {5}}};
+  RandomStream stream({.seed = 1});
+  Trpo seeing(kNx + 2, kNu, T, options, stream);
+  Trpo shown = seeing;
+  SerialExecutor serial;
+  const TrainOptions which{.samples = 6, .seed = 3, .conditions = {2, 0}};
+  auto wide = regulator_cost();
+  const MatrixX C = wide.C;
+  wide.C = MatrixX::Zero(kNx + 2 + kNu, kNx + 2 + kNu);
+  wide.C.topLeftCorner(kNx, kNx) = C.topLeftCorner(kNx, kNx);
+  wide.C.bottomRightCorner(kNu, kNu) = C.bottomRightCorner(kNu, kNu);
+  wide.c = VectorX::Zero(kNx + 2 + kNu);
+  Seeing in_the_state;
+  const auto expected = iterate(seeing, in_the_state, std::vector{wide}, {}, which, 0, serial);
+  Starts system;
+  const auto report =
+      iterate(shown, system, std::vector{regulator_cost()}, {sight(2), sight(0)}, which, 0, serial);
+  ASSERT_TRUE(expected.failure().ok() && report.failure().ok());
+  EXPECT_NEAR(report.cost_mean(), expected.cost_mean(), 1e-10 * expected.cost_mean());
+  EXPECT_EQ(report.rollouts[0].nx(), kNx);
+  const auto parameters = [](const Trpo& trpo) { return trpo.state().policy.mean.parameters(); };
+  RandomStream again({.seed = 1});
+  EXPECT_GT((parameters(shown) - parameters(Trpo(kNx + 2, kNu, T, options, again))).norm(), 1e-3);
+  EXPECT_LE((parameters(shown) - parameters(seeing)).norm(), 1e-8);
+  EXPECT_THROW(
+      (void)iterate(shown, system, std::vector{regulator_cost()}, {sight(2)}, which, 0, serial),
+      InvalidArgument);
 }
 
 // As a GlobalPolicy it acts as it does by itself, as long as no limit is met.

@@ -124,6 +124,18 @@ const std::map<std::string, std::string>& other_values() {
       {"network.last_rate", "0.5"},
       {"network.weight_decay", "0.0"},
       {"network.least_scale", "0.125"},
+      {"trpo.kl_step", "0.5"},
+      {"trpo.discount", "0.5"},
+      {"trpo.lambda", "0.25"},
+      {"trpo.initial_std", "0.75"},
+      {"ddpg.twin", "false"},
+      {"ddpg.discount", "0.5"},
+      {"ddpg.std", "0.75"},
+      {"ddpg.initial_std", "0.25"},
+      {"ddpg.start_steps", "7"},
+      {"ddpg.batch", "5"},
+      {"ddpg.updates_per_step", "0.25"},
+      {"ddpg.target_rate", "0.5"},
   };
   return values;
 }
@@ -134,12 +146,14 @@ TEST(SettingsFile, EverySettingIsReadAndWrittenAlone) {
   for (const std::string& key : keys) {
     if (key == "task" || key == "algorithm" || key == "preset") continue;  // they change others
     const std::string& value = other_values().at(key);
-    auto expected = entries(to_toml(with({"algorithm=mdgps_pilqr"})));
+    const std::string section = key.substr(0, key.find('.'));
+    const bool alone = section == "trpo" || section == "ddpg";
+    const std::string algorithm = "algorithm=" + (alone ? section : "mdgps_pilqr");
+    auto expected = entries(to_toml(with({algorithm})));
     ASSERT_TRUE(expected.count(key)) << key;
     ASSERT_NE(expected.at(key), value) << key;
     expected[key] = value;
-    EXPECT_EQ(entries(to_toml(with({"algorithm=mdgps_pilqr", key + '=' + value}))), expected)
-        << key;
+    EXPECT_EQ(entries(to_toml(with({algorithm, key + '=' + value}))), expected) << key;
   }
 }
 
@@ -163,6 +177,13 @@ std::set<std::string> users_of(const std::string& key) {
 bool uses(const std::string& algorithm, const std::string& key) {
   const bool guided = test::begins(algorithm, "mdgps_");
   const std::string section = key.substr(0, key.find('.'));
+  const bool alone = algorithm == "trpo" || algorithm == "ddpg";
+  if (section == "trpo" || section == "ddpg") return section == algorithm;
+  if (alone) {
+    static const std::set<std::string> sections = {"noise", "faults"};
+    return key.find('.') == std::string::npos || sections.count(section) == 1 ||
+           key == "network.hidden" || key == "network.activation";
+  }
   if (section == "mdgps" || section == "network") return guided;
   if (guided && (section == "neighbours" || section == "gmm")) return true;
   return users_of(key).count(guided ? algorithm.substr(6) : algorithm) == 1;
@@ -314,7 +335,7 @@ TEST(SettingsFile, WrongValuesOfSet) {
       {"conditions=[1, 1]", "1 is named twice"},
       {"conditions=[16]", "reacher has 0 to 15, not 16"},
       {"algorithm=nobody", "expected one of \"pilqr\", \"lqr_flm\", \"pi2\", \"mdgps_pilqr\", "},
-      {"algorithm=3", "\"mdgps_lqr_flm\", \"mdgps_pi2\", not \"3\""},
+      {"algorithm=3", "\"mdgps_pi2\", \"trpo\", \"ddpg\", not \"3\""},
       {"preset=none", "expected one of \"default\", \"paper\", not \"none\""},
       {"task=point_mass", "is \"point_mass\", but the command line names \"reacher\""},
       {"gmm.max_clusters=1", "mixture prior: max_clusters is 1"},

@@ -12,7 +12,8 @@
 namespace pilqr {
 
 struct ValueOptions {
-  std::vector<int> hidden{64, 64};          ///< units of each hidden layer
+  std::vector<int> hidden{64, 64};  ///< units of each hidden layer
+  Activation activation = Activation::tanh;
   int epochs = 20;                          ///< passes over the points in each fit, >= 1
   int batch = 64;                           ///< points per step of Adam, >= 1
   AdamOptions adam{.learning_rate = 1e-3};  ///< carried from fit to fit

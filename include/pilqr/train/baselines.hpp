@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <functional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -25,10 +26,11 @@ concept Baseline = std::copyable<L> &&
 };
 
 /// One iteration.
-template <class Update>
+template <class Update, int Nx = Dynamic, int Nu = Dynamic>
 struct BaselineReport {
   /// One per condition, in their order: its samples' costs, its rollouts and what failed of them.
   std::vector<IterationRecord> conditions;
+  std::vector<Rollouts<Nx, Nu>> rollouts;  ///< the good ones of each condition, as they were made
   Update update{};               ///< what the learner reports; as new if there was no update
   double seconds_rollout = 0.0;  ///< all rollouts on this rank
   double seconds_update = 0.0;
@@ -49,31 +51,56 @@ struct BaselineReport {
 };
 
 /// The type of an iteration's report.
-template <Baseline L>
-using BaselineReportOf = BaselineReport<std::remove_cvref_t<decltype(std::declval<L&>().update(
-    std::declval<const std::vector<RolloutsView>&>(), std::declval<const RandomStream&>()))>>;
+template <Baseline L, System S>
+using BaselineReportOf = BaselineReport<
+    std::remove_cvref_t<decltype(std::declval<L&>().update(
+        std::declval<const std::vector<RolloutsView>&>(), std::declval<const RandomStream&>()))>,
+    S::Nx, S::Nu>;
+
+/// The rollouts of a condition with what a policy sees in the place of the states.
+[[nodiscard]] inline Rollouts<> observed(const RolloutsView& r, const Observation& observation) {
+  Rollouts<> seen(r.steps(), r.samples(), r.nx() + observation.extra(), r.nu());
+  seen.cost = r.cost;
+  for (int t = 0; t < r.steps(); ++t) {
+    observation.see(r.x[t], seen.x[t]);
+    seen.u[t] = r.u[t];
+    seen.xi[t] = r.xi[t];
+  }
+  return seen;
+}
 
 /// One iteration: options.samples rollouts of every condition by the learner's policy, with its
-/// exploration, then one update() on all of them. Of the options, samples, seed, noise, faults and
-/// conditions count. There are as many conditions as options.conditions, or as costs if that is
-/// empty; see train() for costs, executor and team. All ranks must be given the same and have equal
-/// learners; each of them makes the update. If a condition has too few good rollouts there is none.
+/// exploration, then one update() on all of them, as the policy saw them. Of the options, samples,
+/// seed, noise, faults and conditions count. There are as many conditions as options.conditions, or
+/// as costs if that is empty; see train() for costs, executor and team. All ranks must be given the
+/// same and have equal learners; each of them makes the update. If a condition has too few good
+/// rollouts there is none; if it fails, every condition's record says so.
+/// @param observations of the conditions; none: the state alone in all.
+/// @param reject, on_failed see TrainCallbacks.
 template <Baseline L, System S, Cost C, Executor E, Team R = SingleRank>
-BaselineReportOf<L> iterate(L& learner, S& system, const std::vector<C>& costs,
-                            const TrainOptions& options, int iteration, E& executor,
-                            R&& team = {}) {
+BaselineReportOf<L, S> iterate(L& learner, S& system, const std::vector<C>& costs,
+                               const std::vector<Observation>& observations,
+                               const TrainOptions& options, int iteration, E& executor,
+                               R&& team = {}, const Reject<S::Nx, S::Nu>& reject = {},
+                               const OnFailedRollout<S::Nx, S::Nu>& on_failed = {}) {
   const std::size_t M = options.conditions.empty() ? costs.size() : options.conditions.size();
   require_valid(options, costs.size(), M);
-  BaselineReportOf<L> report;
+  require(observations.empty() || observations.size() == M, "{} observations for {} conditions",
+          observations.size(), M);
+  BaselineReportOf<L, S> report;
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
-  const NetworkActor actor(learner.policy(), learner.steps());
-  const auto batches = sample_conditions<S::Nx, S::Nu>(
-      system, costs, static_cast<int>(M), [&](std::size_t) { return actor; }, options, iteration,
-      executor, team);
+  std::vector<NetworkActor> actors;
+  for (std::size_t m = 0; m < M; ++m) {
+    actors.emplace_back(learner.policy(), learner.steps(),
+                        observations.empty() ? Observation{} : observations[m]);
+  }
+  auto batches = sample_conditions<S::Nx, S::Nu>(
+      system, costs, static_cast<int>(M), [&](std::size_t m) { return actors[m]; }, options,
+      iteration, executor, team, reject, on_failed);
   const auto sampled = Clock::now();
   report.seconds_rollout = std::chrono::duration<double>(sampled - start).count();
-  std::vector<RolloutsView> views;
+  report.rollouts = std::move(batches.rollouts);
   for (std::size_t m = 0; m < M; ++m) {
     IterationRecord& record = report.conditions.emplace_back();
     record.iteration = iteration;
@@ -82,15 +109,26 @@ BaselineReportOf<L> iterate(L& learner, S& system, const std::vector<C>& costs,
     record.rollouts = batches.made[m];
     for (const auto& failed : batches.failed[m]) record.faults.push_back(failed.failure);
     record.report.failure = batches.failures[m];
-    if (record.report.ok()) describe_samples(batches.rollouts[m], record.report);
-    views.emplace_back(batches.rollouts[m]);
+    if (record.report.ok()) describe_samples(report.rollouts[m], record.report);
   }
   if (!report.failure().ok()) return report;
+  std::vector<Rollouts<>> seen;
+  for (std::size_t m = 0; m < observations.size(); ++m) {
+    seen.push_back(observed(report.rollouts[m], observations[m]));
+  }
+  std::vector<RolloutsView> views;
+  for (std::size_t m = 0; m < M; ++m) {
+    views.push_back(seen.empty() ? RolloutsView(report.rollouts[m]) : RolloutsView(seen[m]));
+  }
   report.update =
       learner.update(views, RandomStream({.seed = options.seed,
                                           .iteration = static_cast<std::uint32_t>(iteration),
                                           .purpose = StreamPurpose::baseline}));
   report.seconds_update = std::chrono::duration<double>(Clock::now() - sampled).count();
+  for (IterationRecord& record : report.conditions) {
+    record.seconds_update = report.seconds_update / static_cast<double>(M);
+    record.report.failure = report.update.failure;
+  }
   return report;
 }
 
@@ -104,22 +142,33 @@ struct BaselineResult {
   [[nodiscard]] bool ok() const { return failure.ok(); }
 };
 
-/// `options.iterations` iterations, or until one in which something failed.
-/// @param on_iteration after every iteration, good or failed, on the calling thread of every rank;
-/// returning false on any rank ends the training on all. May be empty.
+/// What to do along the way, as with trajectory optimisers, and what there is besides.
+template <Baseline L, System S>
+struct BaselineCallbacks : TrainCallbacks<S::Nx, S::Nu> {
+  /// After every iteration, good or failed, before on_update. May be empty.
+  std::function<void(int iteration, const BaselineReportOf<L, S>& report)> on_report{};
+};
+
+/// `options.iterations` iterations, or until one in which something failed. See iterate(), and
+/// train() of trajectory optimisers (train/trainer.hpp) for the callbacks.
 template <Baseline L, System S, Cost C, Executor E, Team R = SingleRank>
-BaselineResult<BaselineReportOf<L>> train(
-    L& learner, S& system, const std::vector<C>& costs, const TrainOptions& options,
-    const std::function<bool(int iteration, const BaselineReportOf<L>&)>& on_iteration, E& executor,
-    R&& team = {}) {
-  BaselineResult<BaselineReportOf<L>> result;
+BaselineResult<BaselineReportOf<L, S>> train(
+    L& learner, S& system, const std::vector<C>& costs,
+    const std::vector<Observation>& observations, const TrainOptions& options,
+    const std::type_identity_t<BaselineCallbacks<L, S>>& callbacks, E& executor, R&& team = {}) {
+  BaselineResult<BaselineReportOf<L, S>> result;
   for (int n = 0; n < options.iterations; ++n) {
     const int iteration = options.first_iteration + n;
-    result.last = iterate(learner, system, costs, options, iteration, executor, team);
+    result.last = iterate(learner, system, costs, observations, options, iteration, executor, team,
+                          callbacks.reject, callbacks.on_failed_rollout);
+    if (callbacks.on_report) callbacks.on_report(iteration, result.last);
+    for (std::size_t m = 0; m < result.last.conditions.size() && callbacks.on_update; ++m) {
+      callbacks.on_update(result.last.conditions[m], result.last.rollouts[m]);
+    }
     result.failure = result.last.failure();
-    const bool go_on = !on_iteration || on_iteration(iteration, result.last);
     if (!result.ok()) return result;
     ++result.iterations;
+    const bool go_on = !callbacks.on_iteration || callbacks.on_iteration(iteration);
     if (!detail::all_agree(go_on, team)) {
       result.stopped = true;
       return result;

@@ -17,9 +17,9 @@ struct Progress {
   int iterations = 0;      ///< finished, by every condition
   long samples_total = 0;  ///< rollouts made
   long steps_total = 0;    ///< control steps made
-  /// One per condition, or none before the first iteration and in guided policy search.
+  /// One per condition, or none before the first iteration and where a network learns.
   std::vector<ConditionHistory> histories{};
-  /// Guided policy search on the rollouts of its network, after the first of them.
+  /// Where rollouts are those of a network, after the first of them.
   std::optional<BestNetwork> best_network{};
 
   friend bool operator==(const Progress&, const Progress&) = default;
@@ -36,9 +36,10 @@ struct Progress {
 /// "history/spent" (scalar). Guided policy search has besides "network/.." and, if there is one,
 /// "best_network/..", each with the tensors of a NetworkFile, "trained", "best_network/cost" and
 /// "best_network/iteration" (scalars), and with a mixture for the linearisation in every condition
-/// "linearize/gmm/..". The metadata are format "pilqr.checkpoint", format_version "5", task,
-/// algorithm, seed, conditions and the progress.
-/// @param learner one optimizer per condition of the settings.
+/// "linearize/gmm/..". TRPO and DDPG have no conditions' tensors but "baseline/..", see
+/// io/baseline_state.hpp, and those of the best network. The metadata are format
+/// "pilqr.checkpoint", format_version "5", task, algorithm, seed, conditions and the progress.
+/// @param learner of as many conditions as the settings.
 SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& progress,
                                       const Learner& learner);
 

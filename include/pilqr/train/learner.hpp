@@ -2,6 +2,7 @@
 /// What a run trains, chosen at run time.
 
 #include <limits>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -13,8 +14,20 @@ namespace pilqr {
 /// Guided policy search with sizes known at run time and a network as its global policy.
 using AnyMdgps = Mdgps<AnyOptimizer, NetworkPolicy>;
 
-/// One trajectory optimiser per condition of the settings, or guided policy search over them.
-using Learner = std::variant<std::vector<AnyOptimizer>, AnyMdgps>;
+/// TRPO or DDPG, with what the network sees in each condition.
+struct AnyBaseline {
+  std::variant<Trpo, Ddpg> learner;
+  std::vector<Observation> observations;
+
+  /// The present policy.
+  [[nodiscard]] NetworkPolicy policy() const {
+    return std::visit([](const auto& l) { return l.policy(); }, learner);
+  }
+};
+
+/// One trajectory optimiser per condition of the settings, guided policy search over them, or a
+/// network alone.
+using Learner = std::variant<std::vector<AnyOptimizer>, AnyMdgps, AnyBaseline>;
 
 /// The network whose rollouts had the least mean cost over the conditions; what BestPolicy says of
 /// that cost holds here.
@@ -30,10 +43,10 @@ struct BestNetwork {
 /// setting is invalid.
 Learner make_learner(const Settings& settings, const Task& task);
 
-/// The trajectory optimisers.
+/// The trajectory optimisers; none where a network learns alone.
 const std::vector<AnyOptimizer>& locals_of(const Learner& learner);
 
-/// The network, or null if there is none.
-const NetworkPolicy* network_of(const Learner& learner);
+/// The network, if there is one.
+std::optional<NetworkPolicy> network_of(const Learner& learner);
 
 }  // namespace pilqr

@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "pilqr/baselines/ddpg.hpp"
+#include "pilqr/baselines/trpo.hpp"
 #include "pilqr/lqr_flm.hpp"
 #include "pilqr/nn/network_policy.hpp"
 #include "pilqr/pi2.hpp"
@@ -18,17 +20,20 @@
 namespace pilqr {
 
 /// The algorithms that the command can choose from. Those of guided policy search (train/mdgps.hpp)
-/// are named after their C-step.
-enum class Algorithm { pilqr, lqr_flm, pi2, mdgps_pilqr, mdgps_lqr_flm, mdgps_pi2 };
+/// are named after their C-step; the last two learn a network alone (train/baselines.hpp).
+enum class Algorithm { pilqr, lqr_flm, pi2, mdgps_pilqr, mdgps_lqr_flm, mdgps_pi2, trpo, ddpg };
 
 /// The name that stands in files and on the command line.
 const char* name(Algorithm algorithm);
 /// Whether it trains a neural network beside the trajectory policies.
 bool is_guided(Algorithm algorithm);
+/// Whether it trains a neural network and nothing else.
+bool is_baseline(Algorithm algorithm);
 /// The trajectory optimiser: of guided policy search that of its C-step.
 Algorithm local_algorithm(Algorithm algorithm);
 
-/// The global policy of guided policy search.
+/// The global policy of guided policy search; hidden layers and activation are those of TRPO's and
+/// DDPG's networks too, value function and critics among them.
 struct NetworkSettings {
   std::vector<int> hidden{64, 64};  ///< units of each hidden layer
   Activation activation = Activation::tanh;
@@ -60,6 +65,8 @@ struct Settings {
   Pi2Options pi2{};
   MdgpsOptions mdgps{};  ///< guided policy search only, like the network
   NetworkSettings network{};
+  TrpoOptions trpo{};  ///< without its networks' shapes and the scale of the controls
+  DdpgOptions ddpg{};  ///< the same; without `twin` it is DdpgOptions::plain()'s algorithm
 };
 
 /// The defaults for a task and algorithm, under which training learns the task.

@@ -37,7 +37,7 @@ int median_sample(const Rollouts<>& rollouts) {
 }  // namespace
 
 std::string details_line(const IterationRecord& record, const Rollouts<>& rollouts,
-                         const LinearGaussianPolicy<>& policy) {
+                         const LinearGaussianPolicy<>* policy) {
   std::string out =
       fmt::format("{{\"iteration\":{},\"condition\":{}", record.iteration, record.condition);
   const auto add = [&](const char* key, const VectorX& values) {
@@ -49,9 +49,9 @@ std::string details_line(const IterationRecord& record, const Rollouts<>& rollou
   add("residual_ratio", steps.residual_ratio);
   add("temperature", steps.temperature);
   add("effective_samples", steps.effective_samples);
-  VectorX exploration(policy.steps());
-  for (int t = 0; t < policy.steps(); ++t) {
-    exploration(t) = std::sqrt(policy.L[t].squaredNorm() / policy.nu());
+  VectorX exploration(policy == nullptr ? 0 : policy->steps());
+  for (int t = 0; t < rows(exploration); ++t) {
+    exploration(t) = std::sqrt(policy->L[t].squaredNorm() / policy->nu());
   }
   add("exploration", exploration);
 

@@ -17,9 +17,10 @@ namespace pilqr::command {
 /// exploration, the root mean variance of the controls under the new policy; and rollout, the
 /// states of the sample with the median cost, at every `every`-th step. Numbers have four digits,
 /// null where there is none.
-/// @param rollouts what the update used. @param policy its result.
+/// @param rollouts what the update used. @param policy its result; null where
+/// a network learns alone: there is then no exploration.
 std::string details_line(const IterationRecord& record, const Rollouts<>& rollouts,
-                         const LinearGaussianPolicy<>& policy);
+                         const LinearGaussianPolicy<>* policy);
 
 /// Appends lines to details.jsonl. A file that cannot be written is told of once, and no reason to
 /// stop; nobody waits until the lines are on the disk.

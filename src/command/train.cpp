@@ -74,8 +74,9 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
       const auto m =
           std::find(settings.conditions.begin(), settings.conditions.end(), record.condition) -
           settings.conditions.begin();
-      details.append(
-          details_line(record, rollouts, locals_of(learner)[static_cast<std::size_t>(m)].policy()));
+      const auto& locals = locals_of(learner);
+      const auto* policy = locals.empty() ? nullptr : &locals[static_cast<std::size_t>(m)].policy();
+      details.append(details_line(record, rollouts, policy));
     }
     if (observer.on_update) observer.on_update(row);
   };

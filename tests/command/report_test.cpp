@@ -155,7 +155,7 @@ TEST(Details, HoldTheMedianRolloutAndWhatTheUpdateDid) {
   IterationRecord record{.iteration = 7, .condition = 2};
   record.report.steps.temperature = VectorX::Constant(2, 1.0);
   record.report.steps.temperature(1) = std::numeric_limits<double>::max();
-  const auto line = nlohmann::json::parse(details_line(record, rollouts, policy));
+  const auto line = nlohmann::json::parse(details_line(record, rollouts, &policy));
   EXPECT_EQ(line["iteration"], 7);
   EXPECT_EQ(line["condition"], 2);
   EXPECT_FALSE(line.contains("kl"));

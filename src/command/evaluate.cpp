@@ -61,14 +61,16 @@ Evaluation evaluate_policy(const Task& task, const Settings& settings, const Net
 namespace {
 
 /// After how many iterations the policies of a file of best ones were those of their conditions.
-std::optional<std::string> best_of(const PolicyFile& policy) {
-  const auto entry = policy.extra.find("best_iterations");
-  if (entry == policy.extra.end()) return {};
+std::optional<std::string> best_of(const TrainedRun& trained) {
+  const auto& extra = trained.network ? trained.network->extra : trained.policy.extra;
+  const auto entry = extra.find("best_iterations");
+  if (entry == extra.end()) return {};
   return entry->second;
 }
 
-std::string as_json(const Task& task, const PolicyFile& policy, const EvaluationOptions& options,
+std::string as_json(const Task& task, const TrainedRun& trained, const EvaluationOptions& options,
                     const std::vector<Evaluation>& evaluations) {
+  const PolicyFile& policy = trained.policy;
   nlohmann::ordered_json conditions = nlohmann::ordered_json::array();
   for (const Evaluation& e : evaluations) {
     conditions.push_back({{"condition", e.condition},
@@ -79,7 +81,7 @@ std::string as_json(const Task& task, const PolicyFile& policy, const Evaluation
                           {"rollouts", e.rollouts}});
     if (e.condition >= task.conditions) conditions.back()["held_out"] = true;
   }
-  const std::optional<std::string> best_iterations = best_of(policy);
+  const std::optional<std::string> best_iterations = best_of(trained);
   nlohmann::ordered_json out = {{"task", policy.task},
                                 {"algorithm", policy.algorithm},
                                 {"seed", policy.seed},
@@ -111,9 +113,10 @@ std::string summary(const Task& task, const std::vector<Evaluation>& evaluations
                      short_number(distance / count), percent(success / count));
 }
 
-std::string as_table(const Task& task, const PolicyFile& policy, const EvaluationOptions& options,
+std::string as_table(const Task& task, const TrainedRun& trained, const EvaluationOptions& options,
                      const std::vector<Evaluation>& evaluations) {
-  const std::optional<std::string> best = best_of(policy);
+  const PolicyFile& policy = trained.policy;
+  const std::optional<std::string> best = best_of(trained);
   std::string out = fmt::format(
       "{}, {}, seed {}, {}after {} iterations and {} rollouts; {} rollouts {} exploration noise\n"
       "distance: {}\n{:>9} {:>11} ± {:<10} {:>9} {:>8}\n",
@@ -161,8 +164,8 @@ int evaluate_command(const EvaluateArguments& arguments) {
       return exit_failure;
     }
   }
-  print(arguments.json ? as_json(task, trained.policy, options, evaluations)
-                       : as_table(task, trained.policy, options, evaluations));
+  print(arguments.json ? as_json(task, trained, options, evaluations)
+                       : as_table(task, trained, options, evaluations));
   return exit_done;
 }
 

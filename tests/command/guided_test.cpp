@@ -72,7 +72,10 @@ TEST(Guided, KeepsTheBestNetwork) {
   EXPECT_EQ(best.extra.at("best_iterations"), std::to_string(iteration));
   EXPECT_NEAR(std::stod(best.extra.at("best_costs")), least, 1e-9 * least);
   const Outcome outcome = command.run({"evaluate", "r", "--best", "--json"});
-  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json["best"], true);
+  EXPECT_EQ(json["best_iterations"], std::to_string(iteration));
 }
 
 TEST(Guided, EvaluatesOnHeldOutConditions) {

@@ -150,10 +150,10 @@ TEST(Mpirun, BadInputIsToldOnce) {
 
 TEST(Mpirun, AFailedUpdateEndsAllRanks) {
   Command command;
-  const Outcome outcome =
-      run(command, 2,
-          training("r", "0,1,2",
-                   {"--set", "fit.ridge=0", "--set", "fit.prior=none", "--samples", "3"}));
+  const Outcome outcome = run(command, 2,
+                              training("r", "0,1,2",
+                                       {"--set", "fit.ridge=0", "--set", "fit.prior=none",
+                                        "--samples", "3", "--set", "stop.failed_updates=1"}));
   EXPECT_EQ(outcome.status, 1);
   const auto lines = own_lines(outcome.err);
   ASSERT_EQ(lines.size(), 1U) << outcome.err;

@@ -10,6 +10,7 @@
 
 #include "compare.hpp"
 #include "console.hpp"
+#include "diagnose.hpp"
 #include "evaluate.hpp"
 #include "exit_status.hpp"
 #include "export.hpp"
@@ -139,6 +140,8 @@ struct CommandLine {
   bool noise = false;
   bool best = false;
   bool evaluate_json = false;
+  std::string diagnosed;
+  bool diagnose_json = false;
   std::string exported, export_to;
   std::optional<std::string> export_out, export_name, export_condition, lower, upper;
   bool single = false;
@@ -203,6 +206,10 @@ struct CommandLine {
                          "The policies whose samples cost least, not the last ones");
     evaluating->add_flag("--json", evaluate_json, "As JSON");
 
+    auto* diagnosing = app.add_subcommand("diagnose", "Say what limits a run, and what to change");
+    diagnosing->add_option("DIR", diagnosed, "A run folder")->required();
+    diagnosing->add_flag("--json", diagnose_json, "As JSON");
+
     auto* exporting = app.add_subcommand("export", "Write a policy for other programs");
     exporting->add_option("DIR", exported, "A run folder, or a policy's safetensors file")
         ->required();
@@ -222,13 +229,16 @@ struct CommandLine {
 
   int run(Ranks& ranks) const {
     require(!app.get_subcommands().empty(),
-            "expected tasks, train, compare, report, evaluate or export, see --help");
+            "expected tasks, train, compare, report, evaluate, diagnose or export, see --help");
     if (app.got_subcommand("train")) return run_train(ranks);
     require(!ranks.several(), "{} runs in one process, not in {}; train is what they can share",
             app.get_subcommands().front()->get_name(), ranks.size());
     if (app.got_subcommand("tasks")) return list_tasks_command(tasks_json);
     if (app.got_subcommand("compare")) return run_compare();
     if (app.got_subcommand("export")) return run_export();
+    if (app.got_subcommand("diagnose")) {
+      return diagnose_command({.folder = diagnosed, .json = diagnose_json});
+    }
     if (app.got_subcommand("report")) {
       ReportArguments arguments{.folders = {report_folders.begin(), report_folders.end()}};
       if (report_out) arguments.out = *report_out;

@@ -69,14 +69,14 @@ void save_policies(const RunFolder& folder, const Settings& settings, const Prog
               policy_file(settings, progress, learner), sync);
 }
 
+}  // namespace
+
 RunSettings load_settings(const RunFolder& folder) {
   std::error_code error;
   require_file(fs::is_directory(folder.path, error), folder.path, "is not a run folder");
   // A folder of an earlier version holds every setting, used or not.
   return resolve({.file = folder.config(), .algorithms = algorithm_names()});
 }
-
-}  // namespace
 
 void save_best(const RunFolder& folder, const Settings& settings, const Progress& progress,
                const Learner& learner, Sync sync) {

@@ -35,6 +35,9 @@ struct RunFolder {
   [[nodiscard]] std::filesystem::path start_mark() const { return path / ".pilqr-start"; }
 };
 
+/// The settings of a run. Throws FileError or InvalidArgument, naming the file.
+RunSettings load_settings(const RunFolder& folder);
+
 /// Throws FileError unless the path is free for a new folder: there is nothing, or an empty folder.
 void require_free(const std::filesystem::path& path);
 

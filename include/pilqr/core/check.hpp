@@ -92,16 +92,16 @@ constexpr const char* name(FailureKind kind) {
 
 /// A failure with its place. Fields that do not apply are -1; `value` is the offending number.
 struct Failure {
-  FailureKind kind = FailureKind::none;
-  int condition = -1;
-  int sample = -1;
-  int step = -1;
-  double value = std::numeric_limits<double>::quiet_NaN();
-  std::string detail{};
+  FailureKind kind = FailureKind::none;                     ///< none: no failure
+  int condition = -1;                                       ///< of the task, from 0
+  int sample = -1;                                          ///< of the iteration, from 0
+  int step = -1;                                            ///< time step t, from 0
+  double value = std::numeric_limits<double>::quiet_NaN();  ///< NaN if there is none
+  std::string detail{};                                     ///< what else is known, in words
   int rank = -1;    ///< the process of a team whose rollout it was
   int attempt = 0;  ///< of a rollout: how often it had been made before
 
-  [[nodiscard]] bool ok() const { return kind == FailureKind::none; }
+  [[nodiscard]] bool ok() const { return kind == FailureKind::none; }  ///< no failure
 
   /// One line, for example "non_finite_cost: condition 0, sample 3, step 17: value nan"; NaN has
   /// no sign in it.

@@ -86,8 +86,9 @@ template <int N>
 /// entry of A, or is not finite.
 [[nodiscard]] bool cholesky_in_place(int n, tile::Output A, double least_pivot);
 
-/// X <- X L'^-1 and X <- X L^-1 for an m x n panel X and a lower triangular L, n x n.
+/// X <- X L'^-1 for an m x n panel X and a lower triangular L, n x n.
 void solve_transposed_from_right(int m, int n, tile::Output X, tile::Input L);
+/// X <- X L^-1 for an m x n panel X and a lower triangular L, n x n.
 void solve_from_right(int m, int n, tile::Output X, tile::Input L);
 
 /// log det(L L') from the lower Cholesky factor.

@@ -15,22 +15,28 @@ template <int Rows = Dynamic, int Cols = Dynamic>
 class Panel {
  public:
   Panel() = default;
+  /// Zeros; sizes are not checked.
   Panel(int rows, int cols)
       : rows_(rows),
         cols_(cols),
         data_(VectorX::Zero(Eigen::Index{tile::padded(rows)} * cols + tile::padding)) {}
 
-  [[nodiscard]] int rows() const { return rows_; }
-  [[nodiscard]] int cols() const { return cols_; }
+  [[nodiscard]] int rows() const { return rows_; }  ///< without padding
+  [[nodiscard]] int cols() const { return cols_; }  ///< without padding
+  /// Numbers from column to column: the rows with padding.
   [[nodiscard]] PILQR_ALWAYS_INLINE int stride() const {
     return tile::padded(tile::size<Rows>(rows_));
   }
+  /// Column 0, row 0.
   [[nodiscard]] PILQR_ALWAYS_INLINE double* data() { return data_.data(); }
+  /// Column 0, row 0.
   [[nodiscard]] PILQR_ALWAYS_INLINE const double* data() const { return data_.data(); }
 
+  /// Entry (i, j); not checked.
   PILQR_ALWAYS_INLINE double& operator()(int i, int j = 0) {
     return data()[i + Eigen::Index{j} * stride()];
   }
+  /// Entry (i, j); not checked.
   PILQR_ALWAYS_INLINE double operator()(int i, int j = 0) const {
     return data()[i + Eigen::Index{j} * stride()];
   }
@@ -39,14 +45,20 @@ class Panel {
   [[nodiscard]] PILQR_ALWAYS_INLINE tile::Input at(int i, int j) const {
     return {data() + i + Eigen::Index{j} * stride(), stride()};
   }
+
+  /// All of it, for a tile to read.
   PILQR_ALWAYS_INLINE operator tile::Input() const { return at(0, 0); }  // NOLINT: a view
-  PILQR_ALWAYS_INLINE operator tile::Output() {                          // NOLINT: a view
+
+  /// All of it, for a tile to write.
+  PILQR_ALWAYS_INLINE operator tile::Output() {  // NOLINT: a view
     return {data(), stride()};
   }
 
+  /// A map of the matrix without padding.
   [[nodiscard]] auto matrix() {
     return Map<Matrix<Rows, Cols>>(data(), rows_, cols_, MapStride(stride()));
   }
+  /// A map of the matrix without padding.
   [[nodiscard]] auto matrix() const {
     return Map<const Matrix<Rows, Cols>>(data(), rows_, cols_, MapStride(stride()));
   }

@@ -26,29 +26,32 @@ enum class StreamPurpose : std::uint8_t {
 
 /// The key of a stream. At most 2^24 conditions.
 struct StreamKey {
-  std::uint64_t seed = 0;
-  std::uint32_t iteration = 0;
-  std::uint32_t condition = 0;
-  std::uint32_t sample = 0;
-  StreamPurpose purpose = StreamPurpose::exploration;
+  std::uint64_t seed = 0;                              ///< of the run
+  std::uint32_t iteration = 0;                         ///< of the training, from 0
+  std::uint32_t condition = 0;                         ///< below 2^24: only its last 24 bits count
+  std::uint32_t sample = 0;                            ///< of the iteration and condition, from 0
+  StreamPurpose purpose = StreamPurpose::exploration;  ///< separates the streams of one rollout
 };
 
 /// Philox4x32-10 (Salmon et al., SC 2011; Random123) keyed by StreamKey. A uniform random bit
-/// generator in the sense of <random>, with its own uniform() and normal() because those of the
+/// generator in the sense of `<random>`, with its own uniform() and normal() because those of the
 /// standard library differ between implementations.
 class RandomStream {
  public:
-  using result_type = std::uint32_t;
+  using result_type = std::uint32_t;  ///< of one call
 
+  /// At its first number. Equal keys give equal streams.
   explicit RandomStream(const StreamKey& key)
       : counter_{{0U, key.sample,
                   (key.condition & 0xFFFFFFU) | (static_cast<std::uint32_t>(key.purpose) << 24U),
                   key.iteration}},
         key_{{static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32U)}} {}
 
-  static constexpr result_type min() { return 0; }
+  static constexpr result_type min() { return 0; }  ///< the smallest result
+  /// The largest result.
   static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }
 
+  /// The next 32 bits.
   result_type operator()() {
     if (position_ == block_.size()) refill();
     return block_[position_++];

@@ -20,10 +20,11 @@ class Sequence {
   /// Eigen knows a single row by rows only.
   using Element = Eigen::Matrix<double, Rows, Cols,
                                 Rows == 1 && Cols != 1 ? static_cast<int>(Eigen::RowMajor) : Order>;
-  using Map = Eigen::Map<Element>;
-  using ConstMap = Eigen::Map<const Element>;
+  using Map = Eigen::Map<Element>;             ///< an element to read and write
+  using ConstMap = Eigen::Map<const Element>;  ///< an element to read
 
   Sequence() = default;
+  /// As resize().
   Sequence(int steps, int rows, int cols = 1) { resize(steps, rows, cols); }
 
   /// Discards the contents. No allocation if the total size stays the same.
@@ -43,22 +44,28 @@ class Sequence {
 #endif
   }
 
+  /// T, 0 before the first resize().
   [[nodiscard]] int steps() const {
     return steps_;
   }
+  /// Of each element.
   [[nodiscard]] int rows() const {
     return rows_;
   }
+  /// Of each element.
   [[nodiscard]] int cols() const {
     return cols_;
   }
+  /// No steps.
   [[nodiscard]] bool empty() const {
     return steps_ == 0;
   }
 
+  /// Element t; its range is checked by eigen_assert only.
   Map operator[](int t) {
     return Map(data_.data() + offset(t), rows_, cols_);
   }
+  /// Element t; its range is checked by eigen_assert only.
   ConstMap operator[](int t) const {
     return ConstMap(data_.data() + offset(t), rows_, cols_);
   }
@@ -67,13 +74,16 @@ class Sequence {
   [[nodiscard]] Eigen::Map<VectorX> flat() {
     return {data_.data(), size()};
   }
+  /// All entries, t slowest.
   [[nodiscard]] Eigen::Map<const VectorX> flat() const {
     return {data_.data(), size()};
   }
 
+  /// All entries.
   void set_zero() {
     data_.setZero();
   }
+  /// No entry is NaN or infinite; true if there is none.
   [[nodiscard]] bool all_finite() const {
     return flat().allFinite();
   }
@@ -86,6 +96,7 @@ class Sequence {
     return -1;
   }
 
+  /// The same shape and equal entries; a NaN equals nothing.
   friend bool operator==(const Sequence& a, const Sequence& b) {
     return a.steps_ == b.steps_ && a.rows_ == b.rows_ && a.cols_ == b.cols_ &&
            std::equal(a.data_.data(), a.data_.data() + a.size(), b.data_.data());
@@ -111,16 +122,19 @@ class Sequence {
 template <int Order = Eigen::ColMajor>
 class SequenceView {
  public:
+  /// An element to read.
   using Map = Eigen::Map<const Eigen::Matrix<double, Dynamic, Dynamic, Order>>;
 
+  /// From any sequence of this order.
   template <int Rows, int Cols>
   SequenceView(const Sequence<Rows, Cols, Order>& s)  // NOLINT: a view
       : data_(s.flat().data()), steps_(s.steps()), rows_(s.rows()), cols_(s.cols()) {}
 
-  [[nodiscard]] int steps() const { return steps_; }
-  [[nodiscard]] int rows() const { return rows_; }
-  [[nodiscard]] int cols() const { return cols_; }
+  [[nodiscard]] int steps() const { return steps_; }  ///< T
+  [[nodiscard]] int rows() const { return rows_; }    ///< of each element
+  [[nodiscard]] int cols() const { return cols_; }    ///< of each element
 
+  /// Element t; its range is checked by eigen_assert only.
   Map operator[](int t) const {
     eigen_assert(t >= 0 && t < steps_);
     return Map(data_ + Eigen::Index{t} * rows_ * cols_, rows_, cols_);

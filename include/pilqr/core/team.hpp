@@ -23,8 +23,9 @@ concept Team = requires(T& team, const std::string& mine) {
 
 /// This process alone.
 struct SingleRank {
-  [[nodiscard]] int rank() const { return 0; }
-  [[nodiscard]] int size() const { return 1; }
+  [[nodiscard]] int rank() const { return 0; }  ///< the only one
+  [[nodiscard]] int size() const { return 1; }  ///< one process
+  /// Its own bytes alone.
   [[nodiscard]] std::vector<std::string> exchange(const std::string& mine) const { return {mine}; }
 };
 

@@ -20,20 +20,21 @@
 #define PILQR_PLAIN_TILES
 #endif
 
-// Without it g++ keeps the tile in memory.
+/// Without it g++ keeps the tile in memory.
 #if defined(__GNUC__)
 #define PILQR_ALWAYS_INLINE [[gnu::always_inline]] inline
 #else
 #define PILQR_ALWAYS_INLINE inline
 #endif
 
+/// Sums of products of small matrices, by register tiles.
 namespace pilqr::tile {
 
 /// Columns of padded buffers begin at multiples of this, whatever the vectors of the machine.
 inline constexpr int padding = 8;
 constexpr int padded(int n) {
   return (n + padding - 1) / padding * padding;
-}
+}  ///< n, made up to a multiple of the padding
 
 /// N, or n where that is known at run time only: loops over it get a constant bound.
 template <int N>
@@ -41,24 +42,25 @@ PILQR_ALWAYS_INLINE constexpr int size(int n) {
   return N == Dynamic ? n : N;
 }
 
-/// A column-major matrix to read, one to write, and no matrix: zeros.
+/// A column-major matrix to read.
 struct Input {
-  const double* data;
-  int stride;
+  const double* data;  ///< entry (0, 0); nullptr: a matrix of zeros
+  int stride;          ///< numbers from column to column
   [[nodiscard]] PILQR_ALWAYS_INLINE Input at(int i, int j) const {
     return {data == nullptr ? nullptr : data + i + Eigen::Index{j} * stride, stride};
-  }
+  }  ///< from row i and column j on
 };
+/// A column-major matrix to write.
 struct Output {
-  double* data;
-  int stride;
+  double* data;  ///< entry (0, 0)
+  int stride;    ///< numbers from column to column
   [[nodiscard]] PILQR_ALWAYS_INLINE Output at(int i, int j) const {
     return {data + i + Eigen::Index{j} * stride, stride};
-  }
+  }  ///< from row i and column j on
 };
-inline constexpr Input zero{nullptr, 0};
+inline constexpr Input zero{nullptr, 0};  ///< no matrix: zeros
 
-/// An Eigen object by columns, and a row-major one as its transpose.
+/// An Eigen object by columns.
 template <class Derived>
 PILQR_ALWAYS_INLINE Input input(const Eigen::DenseBase<Derived>& m) {
   return {m.derived().data(), static_cast<int>(m.derived().colStride())};
@@ -66,53 +68,54 @@ PILQR_ALWAYS_INLINE Input input(const Eigen::DenseBase<Derived>& m) {
 template <class Derived>
 PILQR_ALWAYS_INLINE Input input_transposed(const Eigen::DenseBase<Derived>& m) {
   return {m.derived().data(), static_cast<int>(m.derived().rowStride())};
-}
+}  ///< a row-major Eigen object as its transpose
 
 /// Sign * sum_k a(i, k) b(j, k), k < depth, b(j, k) = b[j * row + k * column].
 template <int Sign>
 struct Product {
-  Input a;
-  const double* b;
-  int row, column;
-  int depth;
+  Input a;          ///< rows x depth
+  const double* b;  ///< entry (0, 0)
+  /// Numbers from row to row of b.
+  int row, column;  ///< from column to column of b
+  int depth;        ///< products in the sum
   /// The same with its first row at i and its first column at j.
   [[nodiscard]] PILQR_ALWAYS_INLINE Product at(int i, int j) const {
     return {a.at(i, 0), b + Eigen::Index{j} * row, row, column, depth};
   }
   [[nodiscard]] PILQR_ALWAYS_INLINE double factor(int j, int k) const {
     return Sign * b[Eigen::Index{j} * row + Eigen::Index{k} * column];
-  }
+  }  ///< Sign * b(j, k)
 };
 
 /// sum_k a(i, k) b(j, k) with a symmetric b of which only the triangle j >= k is read, as `lower`
 /// writes it.
 struct SymmetricProduct {
-  Input a;
-  Input b;
-  int depth;
-  int first = 0;
+  Input a;        ///< rows x depth
+  Input b;        ///< depth x depth
+  int depth;      ///< products in the sum
+  int first = 0;  ///< the row of b that j counts from
   [[nodiscard]] PILQR_ALWAYS_INLINE SymmetricProduct at(int i, int j) const {
     return {a.at(i, 0), b, depth, first + j};
-  }
+  }  ///< the same with its first row at i and its first column at j
   [[nodiscard]] PILQR_ALWAYS_INLINE double factor(int j, int k) const {
     j += first;
     return j > k ? *b.at(j, k).data : *b.at(k, j).data;
-  }
+  }  ///< b(j, k)
 };
 
-/// + A B, + A B', - A B, - A B' with the `depth` columns of A.
+/// + A B with the `depth` columns of A, as are those that follow.
 PILQR_ALWAYS_INLINE Product<1> times(Input a, Input b, int depth) {
   return {a, b.data, b.stride, 1, depth};
 }
 PILQR_ALWAYS_INLINE Product<1> times_transposed(Input a, Input b, int depth) {
   return {a, b.data, 1, b.stride, depth};
-}
+}  ///< + A B'
 PILQR_ALWAYS_INLINE Product<-1> minus_times(Input a, Input b, int depth) {
   return {a, b.data, b.stride, 1, depth};
-}
+}  ///< - A B
 PILQR_ALWAYS_INLINE Product<-1> minus_times_transposed(Input a, Input b, int depth) {
   return {a, b.data, 1, b.stride, depth};
-}
+}  ///< - A B'
 /// + A B with the lower triangle of a symmetric B.
 PILQR_ALWAYS_INLINE SymmetricProduct times_symmetric(Input a, Input b, int depth) {
   return {a, b, depth};
@@ -130,7 +133,7 @@ void add_column(int m, int j, double* out, const Term& term) {
     Eigen::Map<VectorX>(out, m) +=
         Eigen::Map<const VectorX>(term.a.at(0, k).data, m) * term.factor(j, k);
   }
-}
+}  ///< adds column j of a term of m rows
 
 /// out = init + terms, m x n.
 template <int M, int N, class... Terms>
@@ -155,8 +158,7 @@ void lower(int n, Output out, Input init, const Terms&... terms) {
   }
 }
 
-/// y += factor x, [x y] <- [x y] [c s; -s c] and x'y, over all `padded(n)` entries of a panel's
-/// columns.
+/// y += factor x, over all `padded(n)` entries of a panel's columns, as are those that follow.
 inline void add_scaled(int n, double* y, double factor, const double* x) {
   Eigen::Map<VectorX>(y, padded(n)) += factor * Eigen::Map<const VectorX>(x, padded(n));
 }
@@ -166,10 +168,10 @@ inline void rotate(int n, double* x, double* y, double cosine, double sine) {
     x[i] = cosine * left - sine * y[i];
     y[i] = sine * left + cosine * y[i];
   }
-}
+}  ///< [x y] <- [x y] [c s; -s c]
 inline double dot(int n, const double* x, const double* y) {
   return Eigen::Map<const VectorX>(x, padded(n)).dot(Eigen::Map<const VectorX>(y, padded(n)));
-}
+}  ///< x'y
 
 }  // namespace plain
 

@@ -11,21 +11,26 @@ static_assert(EIGEN_MAX_ALIGN_BYTES == PILQR_EIGEN_MAX_ALIGN_BYTES,
               "the same -march flags");
 #endif
 
+/// Trajectory-centric reinforcement learning.
 namespace pilqr {
 
 /// A size that is known at run time only.
 inline constexpr int Dynamic = Eigen::Dynamic;
 
+/// Rows x Cols, column-major; either may be Dynamic.
 template <int Rows, int Cols>
 using Matrix = Eigen::Matrix<double, Rows, Cols>;
+/// A column of Size entries.
 template <int Size>
 using Vector = Eigen::Matrix<double, Size, 1>;
 
-using MatrixX = Matrix<Dynamic, Dynamic>;
-using VectorX = Vector<Dynamic>;
-using VectorRef = Eigen::Ref<VectorX>;
-using MatrixRef = Eigen::Ref<MatrixX>;
+using MatrixX = Matrix<Dynamic, Dynamic>;  ///< sizes known at run time
+using VectorX = Vector<Dynamic>;           ///< size known at run time
+using VectorRef = Eigen::Ref<VectorX>;     ///< a vector, or a part of one, of the caller's
+using MatrixRef = Eigen::Ref<MatrixX>;     ///< a matrix, or a block of one, of the caller's
+/// A vector to read; a copy if it has another layout.
 using ConstVectorRef = Eigen::Ref<const VectorX>;
+/// A matrix to read; a copy if it has another layout.
 using ConstMatrixRef = Eigen::Ref<const MatrixX>;
 
 /// Sum of two compile-time sizes; Dynamic if either is.
@@ -42,11 +47,12 @@ constexpr bool fits(int Fixed, Eigen::Index n) {
   return Fixed == Dynamic || Fixed == n;
 }
 
-/// Rows and columns of an Eigen object, as int.
+/// Rows of an Eigen object, as int.
 template <class Derived>
 int rows(const Eigen::EigenBase<Derived>& m) {
   return static_cast<int>(m.rows());
 }
+/// Columns of an Eigen object, as int.
 template <class Derived>
 int cols(const Eigen::EigenBase<Derived>& m) {
   return static_cast<int>(m.cols());

@@ -15,9 +15,12 @@ struct ActionCostOptions {
 /// or an entry is out of range, and from a call if u has another size. Calls do not allocate.
 class ActionCost {
  public:
+  /// Throws InvalidArgument, see above.
   explicit ActionCost(const ActionCostOptions& options);
 
+  /// 1/2 u'Ru.
   double operator()(int t, const ConstVectorRef& x, const ConstVectorRef& u) const;
+  /// Exact: adds weight times value and derivatives.
   void expand(int t, const ConstVectorRef& x, const ConstVectorRef& u, double weight,
               CostExpansion& out) const;
 

@@ -27,10 +27,12 @@ template <int Nx, int Nu, class F>
 class AutoDiffCost {
  public:
   static_assert(Nx >= 1 && Nu >= 1, "AutoDiffCost needs fixed sizes");
-  static constexpr int Ny = Nx + Nu;
+  static constexpr int Ny = Nx + Nu;  ///< entries of y = [x; u]
 
+  /// Takes the function.
   explicit AutoDiffCost(F f) : f_(std::move(f)) {}
 
+  /// f at x and u.
   double operator()(int t, const ConstVectorRef& x, const ConstVectorRef& u) const {
     require_sizes(x, u);
     const Vector<Nx> fixed_x = x;
@@ -38,6 +40,7 @@ class AutoDiffCost {
     return f_(t, fixed_x, fixed_u);
   }
 
+  /// Adds weight times the value and the exact derivatives.
   void expand(int t, const ConstVectorRef& x, const ConstVectorRef& u, double weight,
               CostExpansion& out) const {
     require_sizes(x, u);

@@ -13,19 +13,25 @@ namespace pilqr {
 /// Any cost, immutable; copies share it.
 class AnyCost {
  public:
+  /// Takes a cost.
   template <class C>
   requires(!std::same_as<C, AnyCost> && Cost<C>)
       AnyCost(C cost)  // NOLINT(google-explicit-constructor): every cost is an AnyCost
       : cost_(std::make_shared<const Model<C>>(std::move(cost))) {}
 
   // Copies only: a moved-from AnyCost would have no cost to call.
+  ///@{
+  /// Shares the cost.
   AnyCost(const AnyCost&) = default;
   AnyCost& operator=(const AnyCost&) = default;
+  ///@}
   ~AnyCost() = default;
 
+  /// Those of the cost, see Cost.
   double operator()(int t, const ConstVectorRef& x, const ConstVectorRef& u) const {
     return cost_->value(t, x, u);
   }
+  /// Those of the cost, see Cost.
   void expand(int t, const ConstVectorRef& x, const ConstVectorRef& u, double weight,
               CostExpansion& out) const {
     cost_->expand(t, x, u, weight, out);
@@ -65,7 +71,9 @@ class CostSum {
   /// Throws InvalidArgument if the weight is not finite. Returns itself, to be chained.
   CostSum& add(double weight, const AnyCost& cost);
 
+  /// The sum of the true costs.
   double operator()(int t, const ConstVectorRef& x, const ConstVectorRef& u) const;
+  /// The sum of the expansions.
   void expand(int t, const ConstVectorRef& x, const ConstVectorRef& u, double weight,
               CostExpansion& out) const;
 

@@ -37,10 +37,12 @@ class FiniteDifferenceCost {
             "finite-difference cost: scale is {}, expected a finite number > 0", options.scale);
   }
 
+  /// f at x and u.
   double operator()(int t, const ConstVectorRef& x, const ConstVectorRef& u) const {
     return f_(t, x, u);
   }
 
+  /// Adds weight times the value and the derivatives by differences.
   void expand(int t, const ConstVectorRef& x, const ConstVectorRef& u, double weight,
               CostExpansion& out) const {
     require_fits(out, x, u);

@@ -20,13 +20,15 @@ namespace pilqr {
 /// Where a derivative does not exist, sqrt(0) for example, it is infinite or NaN.
 template <int N>
 struct Jet {
-  double value;
+  double value;              ///< of the function
   double slope;              ///< s'gradient
   Vector<N> gradient;        ///< N
   Vector<N> slope_gradient;  ///< Hessian times s, N
 
+  /// A constant: all derivatives are zero.
   Jet(double constant = 0.0)  // NOLINT(google-explicit-constructor): numbers are constants
       : value(constant), slope(0.0), gradient(Vector<N>::Zero()), slope_gradient(gradient) {}
+  /// From its parts.
   Jet(double value_, double slope_, const Vector<N>& gradient_, const Vector<N>& slope_gradient_)
       : value(value_), slope(slope_), gradient(gradient_), slope_gradient(slope_gradient_) {}
 
@@ -41,6 +43,8 @@ struct Jet {
             second * a.slope * a.gradient + first * a.slope_gradient};
   }
 
+  ///@{
+  /// The result of the operation on values, with its derivatives by the chain rule.
   friend Jet operator-(const Jet& a) { return chain(a, -a.value, -1.0, 0.0); }
   friend Jet operator+(const Jet& a) { return a; }
   friend Jet operator+(const Jet& a, const Jet& b) {
@@ -71,10 +75,16 @@ struct Jet {
   Jet& operator-=(const Jet& b) { return *this = *this - b; }
   Jet& operator*=(const Jet& b) { return *this = *this * b; }
   Jet& operator/=(const Jet& b) { return *this = *this / b; }
+  ///@}
 
+  ///@{
+  /// Of the values.
   friend bool operator==(const Jet& a, const Jet& b) { return a.value == b.value; }
   friend auto operator<=>(const Jet& a, const Jet& b) { return a.value <=> b.value; }
+  ///@}
 
+  ///@{
+  /// The function of the values, as in `<cmath>`, with its derivatives by the chain rule.
   friend Jet sqrt(const Jet& a) {
     const double r = std::sqrt(a.value);
     return chain(a, r, 0.5 / r, -0.25 / (r * a.value));
@@ -156,6 +166,7 @@ struct Jet {
     angle.value = std::atan2(a.value, b.value);
     return angle;
   }
+  ///@}
 
   /// The larger one; NaN if either is.
   friend Jet max(const Jet& a, const Jet& b) {
@@ -165,13 +176,17 @@ struct Jet {
   friend Jet min(const Jet& a, const Jet& b) {
     return a.value > b.value || std::isnan(b.value) ? b : a;
   }
+  ///@{
+  /// Of the value.
   friend bool isnan(const Jet& a) { return std::isnan(a.value); }
   friend bool isinf(const Jet& a) { return std::isinf(a.value); }
   friend bool isfinite(const Jet& a) { return std::isfinite(a.value); }
+  ///@}
 };
 
 }  // namespace pilqr
 
+/// @cond
 // Vectors of jets, alone and mixed with double.
 template <int N>
 struct Eigen::NumTraits<pilqr::Jet<N>> : Eigen::NumTraits<double> {
@@ -197,3 +212,4 @@ template <int N, class Operation>
 struct Eigen::ScalarBinaryOpTraits<double, pilqr::Jet<N>, Operation> {
   using ReturnType = pilqr::Jet<N>;
 };
+/// @endcond

@@ -15,10 +15,10 @@ enum class NormKind { l1, log };
 /// The weights w stand at the residual's entries: linear in the l2 term, squared under the root and
 /// the logarithm. With all weights zero a constant remains, l1 sqrt(alpha) or 1/2 l1 log(alpha).
 struct NormOptions {
-  NormKind kind = NormKind::l1;
-  double l1 = 0.0;      ///< weight of the root or the logarithm, >= 0
-  double l2 = 1.0;      ///< weight of the squares, >= 0
-  double alpha = 1e-5;  ///< rounds the kink off, (units of w d)^2; > 0, or >= 0 if l1 = 0
+  NormKind kind = NormKind::l1;  ///< which of the two
+  double l1 = 0.0;               ///< weight of the root or the logarithm, >= 0
+  double l2 = 1.0;               ///< weight of the squares, >= 0
+  double alpha = 1e-5;           ///< rounds the kink off, (units of w d)^2; > 0, or >= 0 if l1 = 0
 };
 
 /// Throws InvalidArgument unless the numbers are finite and in their ranges. `what` begins the
@@ -29,10 +29,10 @@ void require_valid(const NormOptions& options, const char* what);
 ///   gradient_i = (l2 w_i + slope w_i^2) d_i,
 ///   Hessian_ij = [i = j] (l2 w_i + slope w_i^2) - curvature v_i v_j.
 struct NormTerms {
-  double value = 0.0;
-  double l2 = 0.0;
-  double slope = 0.0;
-  double curvature = 0.0;
+  double value = 0.0;      ///< of the norm
+  double l2 = 0.0;         ///< l2 of the options
+  double slope = 0.0;      ///< l1 / sqrt(S) or l1 / S
+  double curvature = 0.0;  ///< l1 / S^(3/2) or 2 l1 / S^2
 
   /// The part of Hessian_ii that is on the diagonal alone, for the weight w_i.
   [[nodiscard]] double diagonal(double w) const { return w * (l2 + slope * w); }

@@ -22,12 +22,16 @@ struct RegionCostOptions {
 /// short. Calls do not allocate.
 class RegionCost {
  public:
+  /// Throws InvalidArgument, see above.
   explicit RegionCost(RegionCostOptions options);
 
+  /// `inside` or `outside`.
   double operator()(int t, const ConstVectorRef& x, const ConstVectorRef& u) const;
+  /// Adds nothing.
   void expand(int t, const ConstVectorRef& x, const ConstVectorRef& u, double weight,
               CostExpansion& out) const;
 
+  /// As they were given.
   [[nodiscard]] const RegionCostOptions& options() const { return options_; }
 
  private:

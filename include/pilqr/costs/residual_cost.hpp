@@ -31,7 +31,7 @@ concept Residual = requires(const R& residual, int t, const ConstVectorRef& x,
 struct ResidualCostOptions {
   VectorX weights{};      ///< one per entry of the residual, >= 0; empty: ones
   VectorX multipliers{};  ///< T, >= 0, see ramp_multipliers; empty: 1 at every step
-  NormOptions norm{};
+  NormOptions norm{};     ///< of the residual
 };
 
 /// norm(d(t, x, u)) with the weights multiplied by the multiplier of step t, and its exact
@@ -43,6 +43,7 @@ struct ResidualCostOptions {
 template <Residual R>
 class ResidualCost {
  public:
+  /// Throws InvalidArgument, see above.
   explicit ResidualCost(R residual, ResidualCostOptions options = {})
       : residual_(std::move(residual)), options_(std::move(options)) {
     const int n = residual_.size();
@@ -55,6 +56,7 @@ class ResidualCost {
     require_valid(options_.norm, "residual cost");
   }
 
+  /// The norm of the residual.
   double operator()(int t, const ConstVectorRef& x, const ConstVectorRef& u) const {
     const double multiplier = multiplier_at("residual cost", options_.multipliers, t);
     const int n = residual_.size();
@@ -64,6 +66,7 @@ class ResidualCost {
     return norm_terms(options_.norm, multiplier * options_.weights, d).value;
   }
 
+  /// Adds weight times the value and the exact derivatives.
   void expand(int t, const ConstVectorRef& x, const ConstVectorRef& u, double weight,
               CostExpansion& out) const {
     require_fits(out, x, u);
@@ -102,7 +105,8 @@ class ResidualCost {
     residual_.add_second_derivatives(t, x, u, g, out.hessian);
   }
 
-  [[nodiscard]] const R& residual() const { return residual_; }
+  [[nodiscard]] const R& residual() const { return residual_; }  ///< as it was given
+  /// As they were given, empty weights as ones.
   [[nodiscard]] const ResidualCostOptions& options() const { return options_; }
 
  private:

@@ -24,7 +24,7 @@ class Scratch {
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
-  [[nodiscard]] double* data() const { return data_; }
+  [[nodiscard]] double* data() const { return data_; }  ///< the block
 
  private:
   struct Blocks {

@@ -12,7 +12,7 @@ struct StateCostOptions {
   MatrixX target{};       ///< n x 1: one target; n x T: waypoints, one column per step
   VectorX weights{};      ///< n, >= 0; empty: ones
   VectorX multipliers{};  ///< T, >= 0, see ramp_multipliers; empty: 1 at every step
-  NormOptions norm{};
+  NormOptions norm{};     ///< of x_slice - target_t
 };
 
 /// norm(x_slice - target_t) with the weights multiplied by the multiplier of step t. Under a
@@ -23,12 +23,16 @@ struct StateCostOptions {
 /// the state is too short or t has no target or multiplier. Calls do not allocate.
 class StateCost {
  public:
+  /// Throws InvalidArgument, see above.
   explicit StateCost(StateCostOptions options);
 
+  /// The norm at step t.
   double operator()(int t, const ConstVectorRef& x, const ConstVectorRef& u) const;
+  /// Adds weight times the value and the exact derivatives.
   void expand(int t, const ConstVectorRef& x, const ConstVectorRef& u, double weight,
               CostExpansion& out) const;
 
+  /// As they were given, empty weights as ones.
   [[nodiscard]] const StateCostOptions& options() const { return options_; }
 
  private:

@@ -14,8 +14,8 @@ namespace pilqr {
 /// through fixed-size buffers, so that nothing is allocated per step.
 class AnySystem {
  public:
-  static constexpr int Nx = Dynamic;
-  static constexpr int Nu = Dynamic;
+  static constexpr int Nx = Dynamic;  ///< told by nx()
+  static constexpr int Nu = Dynamic;  ///< told by nu()
 
   /// @param nx, nu sizes of a system whose own are Dynamic; those of a fixed-size system are known.
   template <class S>
@@ -26,6 +26,8 @@ class AnySystem {
     require(fits(S::Nx, nx) && fits(S::Nu, nu) && nx >= 1 && nu >= 1,
             "a system of nx = {}, nu = {}; its type says {}, {}", nx, nu, S::Nx, S::Nu);
   }
+  ///@{
+  /// A copy of the system.
   AnySystem(const AnySystem& other)
       : model_(other.model_->clone()), nx_(other.nx_), nu_(other.nu_) {}
   AnySystem& operator=(const AnySystem& other) {
@@ -36,15 +38,19 @@ class AnySystem {
     }
     return *this;
   }
+  ///@}
   ~AnySystem() = default;
 
+  ///@{
   /// Entries of the state and of the control.
   [[nodiscard]] int nx() const { return nx_; }
   [[nodiscard]] int nu() const { return nu_; }
+  ///@}
 
   /// Whether the system says that rollouts of it cannot run in parallel, see is_serial().
   [[nodiscard]] bool serial() const { return model_->serial(); }
 
+  ///@{
   /// Those of the system, see System.
   void reset(int condition, RandomStream& stream, VectorX& x) {
     x.resize(nx_);
@@ -56,6 +62,7 @@ class AnySystem {
     next.resize(nx_);
     model_->step(t, x, u, stream, next);
   }
+  ///@}
 
  private:
   struct Interface {

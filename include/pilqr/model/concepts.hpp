@@ -57,17 +57,19 @@ template <System S>
 
 /// Value, gradient and Hessian of a cost at one y = [x; u], as cost terms accumulate them.
 struct CostExpansion {
-  double value = 0.0;
-  VectorX gradient;  ///< ny
-  MatrixX hessian;   ///< ny x ny, symmetric
-  int nx = 0;
+  double value = 0.0;  ///< of the cost, times the weights
+  VectorX gradient;    ///< ny
+  MatrixX hessian;     ///< ny x ny, symmetric
+  int nx = 0;          ///< entries of x in y
 
   CostExpansion() = default;
+  /// Zeros.
   CostExpansion(int nx_, int nu) : gradient(nx_ + nu), hessian(nx_ + nu, nx_ + nu), nx(nx_) {
     set_zero();
   }
 
-  [[nodiscard]] int nu() const { return rows(gradient) - nx; }
+  [[nodiscard]] int nu() const { return rows(gradient) - nx; }  ///< entries of u in y
+  /// Value, gradient and Hessian, in their shapes.
   void set_zero() {
     value = 0.0;
     gradient.setZero();

@@ -56,9 +56,12 @@ class GlobalController {
             smallest);
   }
 
+  ///@{
+  /// The horizon, entries of the state and of the control.
   [[nodiscard]] int steps() const { return steps_; }
   [[nodiscard]] int nx() const { return policy_->nx() - observation_.extra(); }
   [[nodiscard]] int nu() const { return policy_->nu(); }
+  ///@}
 
   /// The control u (nu) at state x (nx) for unit-variance noise xi (nu); the step does not matter.
   /// Allocates no more than the policy's mean() does: nothing after the first call where that takes

@@ -25,10 +25,12 @@ struct LinearGaussianPolicy {
             nu);
   }
 
+  ///@{
   /// The horizon T, entries of the state and of the control.
   [[nodiscard]] int steps() const { return K.steps(); }
   [[nodiscard]] int nx() const { return K.cols(); }
   [[nodiscard]] int nu() const { return K.rows(); }
+  ///@}
 
   /// Covariance of the control at step t, nu x nu.
   [[nodiscard]] Matrix<Nu, Nu> Sigma(int t) const { return L[t] * L[t].transpose(); }
@@ -47,19 +49,27 @@ struct LinearGaussianPolicy {
     u.noalias() += L[t] * xi;
   }
 
+  /// Equal shapes and entries.
   friend bool operator==(const LinearGaussianPolicy&, const LinearGaussianPolicy&) = default;
 };
 
 /// LinearGaussianPolicy of any compile-time sizes, to read; see SequenceView.
 struct PolicyView {
+  ///@{
+  /// Those of the policy.
   SequenceView<> K, k, L;
+  ///@}
 
+  /// The policy must outlive it.
   template <int Nx, int Nu>
   PolicyView(const LinearGaussianPolicy<Nx, Nu>& p)  // NOLINT: a view
       : K(p.K), k(p.k), L(p.L) {}
+  ///@{
+  /// The horizon T, entries of the state and of the control.
   [[nodiscard]] int steps() const { return K.steps(); }
   [[nodiscard]] int nx() const { return K.cols(); }
   [[nodiscard]] int nu() const { return K.rows(); }
+  ///@}
 };
 
 /// Throws InvalidArgument unless the policy's parts have matching shapes and finite entries and
@@ -109,7 +119,7 @@ struct InitialState {
 /// steps has a cost and a control but no successor.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct LinearGaussianDynamics {
-  static constexpr int Ny = joint_size<Nx, Nu>;
+  static constexpr int Ny = joint_size<Nx, Nu>;  ///< entries of y
 
   /// [f_x f_u], nx x ny; by rows, because the backward sweep reads F'.
   Sequence<Nx, Ny, Eigen::RowMajor> F;
@@ -123,22 +133,31 @@ struct LinearGaussianDynamics {
 
   /// The horizon T.
   [[nodiscard]] int steps() const { return F.steps() + 1; }
+  ///@{
   /// Entries of the state and of the control.
   [[nodiscard]] int nx() const { return F.rows(); }
   [[nodiscard]] int nu() const { return F.cols() - F.rows(); }
+  ///@}
 };
 
 /// LinearGaussianDynamics of any compile-time sizes, to read; see SequenceView.
 struct DynamicsView {
+  ///@{
+  /// Those of the dynamics.
   SequenceView<Eigen::RowMajor> F;
   SequenceView<> f, W;
+  ///@}
 
+  /// The dynamics must outlive it.
   template <int Nx, int Nu>
   DynamicsView(const LinearGaussianDynamics<Nx, Nu>& d)  // NOLINT: a view
       : F(d.F), f(d.f), W(d.W) {}
+  ///@{
+  /// The horizon T, entries of the state and of the control.
   [[nodiscard]] int steps() const { return F.steps() + 1; }
   [[nodiscard]] int nx() const { return F.rows(); }
   [[nodiscard]] int nu() const { return F.cols() - F.rows(); }
+  ///@}
 };
 
 }  // namespace pilqr

@@ -33,10 +33,10 @@ void smooth_noise(double width, MatrixX& noise);
 
 /// Identifies the noise of one batch.
 struct NoiseKey {
-  std::uint64_t seed = 0;
-  int iteration = 0;
-  int condition = 0;
-  StreamPurpose purpose = StreamPurpose::exploration;
+  std::uint64_t seed = 0;                              ///< of the run
+  int iteration = 0;                                   ///< of the training, from 0
+  int condition = 0;                                   ///< of the task, from 0
+  StreamPurpose purpose = StreamPurpose::exploration;  ///< of the stream
 };
 
 /// Unit-variance noise of sample i of a batch, nu x T. Depends on the key and i alone.

@@ -10,20 +10,23 @@ namespace pilqr {
 /// t = 0..T-1.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct QuadraticCost {
-  static constexpr int Ny = joint_size<Nx, Nu>;
+  static constexpr int Ny = joint_size<Nx, Nu>;  ///< entries of y
 
   Sequence<Ny, Ny> C;  ///< Hessian, ny x ny, symmetric
   Sequence<Ny> c;      ///< linear term, ny
   VectorX c0;          ///< constant, one entry per step
 
   QuadraticCost() = default;
+  /// C and c are unset, c0 is zero.
   QuadraticCost(int steps, int nx, int nu)
       : C(steps, nx + nu, nx + nu), c(steps, nx + nu), c0(VectorX::Zero(steps)), nx_(nx) {}
 
+  ///@{
   /// The horizon T, entries of the state and of the control.
   [[nodiscard]] int steps() const { return C.steps(); }
   [[nodiscard]] int nx() const { return nx_; }
   [[nodiscard]] int nu() const { return C.rows() - nx_; }
+  ///@}
 
   /// The cost of y = [x; u] at step t.
   template <class Y>
@@ -40,15 +43,22 @@ struct QuadraticCost {
 
 /// QuadraticCost of any compile-time sizes, to read; see SequenceView.
 struct CostModelView {
+  ///@{
+  /// Those of the cost.
   SequenceView<> C, c;
   const VectorX& c0;
+  ///@}
 
+  /// The cost must outlive it.
   template <int Nx, int Nu>
   CostModelView(const QuadraticCost<Nx, Nu>& cost)  // NOLINT: a view
       : C(cost.C), c(cost.c), c0(cost.c0), nx_(cost.nx()) {}
+  ///@{
+  /// The horizon T, entries of the state and of the control.
   [[nodiscard]] int steps() const { return C.steps(); }
   [[nodiscard]] int nx() const { return nx_; }
   [[nodiscard]] int nu() const { return C.rows() - nx_; }
+  ///@}
 
  private:
   int nx_;

@@ -19,12 +19,13 @@ namespace pilqr {
 
 /// Which rollouts to make. Results depend on these numbers alone, not on the executor.
 struct SampleOptions {
-  int samples = 20;  ///< >= 1
-  std::uint64_t seed = 0;
-  int iteration = 0;  ///< >= 0
-  int condition = 0;  ///< from 0 to 2^24 - 1, see StreamKey
-  NoiseOptions noise{};
+  int samples = 20;        ///< >= 1
+  std::uint64_t seed = 0;  ///< of the run
+  int iteration = 0;       ///< >= 0
+  int condition = 0;       ///< from 0 to 2^24 - 1, see StreamKey
+  NoiseOptions noise{};    ///< of the policy's controls
   bool noiseless = false;  ///< run the policy's mean
+  /// Evaluation draws noise and streams apart from those of training.
   StreamPurpose purpose = StreamPurpose::exploration;
   /// How often these rollouts have been made before: they get other noise and streams.
   int attempt = 0;
@@ -39,9 +40,9 @@ struct SampleOptions {
 /// A batch of rollouts, or what stopped one.
 template <int Nx, int Nu>
 struct SampleResult {
-  Rollouts<Nx, Nu> rollouts;
-  Failure failure;  ///< of the lowest failing sample; the rollouts are then incomplete
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  Rollouts<Nx, Nu> rollouts;  ///< of all samples
+  Failure failure;            ///< of the lowest failing sample; the rollouts are then incomplete
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// What acts over a horizon of steps() steps: act(t, x, xi, u) sets the control u (nu) at state x

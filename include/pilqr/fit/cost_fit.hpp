@@ -15,9 +15,9 @@ namespace pilqr {
 /// The quadratic cost model, or why there is none.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct CostFit {
-  QuadraticCost<Nx, Nu> cost;
-  Failure failure;
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  QuadraticCost<Nx, Nu> cost;  ///< only if ok()
+  Failure failure;             ///< of the cost, with the step and the sample
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 namespace detail {

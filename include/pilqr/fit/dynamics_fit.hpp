@@ -29,9 +29,9 @@ inline void require_valid(const DynamicsFitOptions& o) {
 /// The fitted dynamics, or why there are none.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct DynamicsFit {
-  LinearGaussianDynamics<Nx, Nu> dynamics;
-  Failure failure;
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  LinearGaussianDynamics<Nx, Nu> dynamics;  ///< only if ok(): up to the failing step otherwise
+  Failure failure;                          ///< singular_fit, with the step
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// Linear regression of x' on y = [x; u] at every t < T-1 (LA14 section 3; LFDA16 A.3), see

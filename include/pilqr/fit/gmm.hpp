@@ -15,7 +15,7 @@ namespace pilqr {
 
 /// How a mixture is fitted.
 struct GmmOptions {
-  int max_iterations = 100;
+  int max_iterations = 100;  ///< >= 0
   /// Stop when |new - old| <= tolerance |new|, of the log-likelihood of all points.
   double tolerance = 1e-4;
   /// Added to every variance in each M-step, in the points' units squared: a cluster with fewer
@@ -45,20 +45,20 @@ enum class GmmStatus { converged, max_iterations, failed };
 
 /// What `Gmm::fit` did.
 struct GmmFit {
-  GmmStatus status = GmmStatus::failed;
-  int iterations = 0;
+  GmmStatus status = GmmStatus::failed;   ///< how it ended
+  int iterations = 0;                     ///< EM steps done
   bool warm_started = false;              ///< began at the parameters that the mixture had
   int reseeded = 0;                       ///< clusters that were empty and got a new place
   std::vector<double> log_likelihoods{};  ///< of all points: at the start, after each iteration
-  Failure failure{};
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  Failure failure{};                      ///< what ended it
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// What one EM step did. On failure the mixture is unchanged.
 struct EmStep {
   double log_likelihood = 0.0;  ///< of the points of its E-step, BEFORE the step
   int reseeded = 0;             ///< clusters that were empty and got a new place
-  Failure failure{};
+  Failure failure{};            ///< what stopped it
 };
 
 /// Buffers of EM; sized at their first use, then reused.
@@ -89,10 +89,13 @@ class Gmm {
 
   /// No clusters: nothing has been fitted.
   [[nodiscard]] bool empty() const { return clusters() == 0; }
+  ///@{
   /// Entries of a point, D; number of clusters, K; number of points it was fitted to.
   [[nodiscard]] int dim() const { return rows(parameters_.means); }
   [[nodiscard]] int clusters() const { return cols(parameters_.means); }
   [[nodiscard]] int points() const { return parameters_.points; }
+  ///@}
+  /// All that can be saved; see restore().
   [[nodiscard]] const GmmParameters& parameters() const { return parameters_; }
   /// Lower Cholesky factor of a covariance in the lower triangle.
   [[nodiscard]] auto factor(int k) const {

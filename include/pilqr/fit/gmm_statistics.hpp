@@ -19,6 +19,7 @@ struct GmmStatistics {
   /// as it is by default. Throws InvalidArgument for those of other sizes.
   void add(const GmmStatistics& others);
 
+  /// Equal shapes and entries.
   friend bool operator==(const GmmStatistics&, const GmmStatistics&) = default;
 };
 

@@ -33,7 +33,7 @@ template <int Nx = Dynamic, int Nu = Dynamic>
 struct PolicyFit {
   LinearGaussianPolicy<Nx, Nu> policy;  ///< only if ok(): up to the failing step otherwise
   Failure failure;                      ///< singular_fit or singular_covariance, with the step
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// The TVLG policy u ~ N(K x + k, S) closest to a global policy around the sampled states:

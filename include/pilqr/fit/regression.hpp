@@ -35,7 +35,8 @@ concept PosteriorMoments = requires(const P& prior, int t) {
 
 /// The same prior at every step.
 struct FixedPrior {
-  NormalInverseWishart prior;
+  NormalInverseWishart prior;  ///< over z
+  /// The prior.
   [[nodiscard]] const NormalInverseWishart& at(int, const MatrixX&) const { return prior; }
 };
 
@@ -49,6 +50,7 @@ struct FixedPrior {
 /// Z2 G^-1 Z1', W = ridge Z2 G^-1 Z2'. Sized once; solve() does not allocate.
 class Regression {
  public:
+  /// Sizes the buffers; the points are unset.
   Regression(int n1, int n2, int samples);
 
   Panel<> z1;  ///< n1 x N, filled by the caller, overwritten by solve()

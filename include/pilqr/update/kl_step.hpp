@@ -16,16 +16,16 @@ enum class KlRule {
 /// linear in between, so that nothing depends on the horizon's length; with a single step `_last`
 /// holds.
 struct KlStepOptions {
-  double base_first = 0.2;
-  double base_last = 0.1;
-  double min_multiplier_first = 0.01;
+  double base_first = 0.2;             ///< nats, > 0
+  double base_last = 0.1;              ///< nats, > 0
+  double min_multiplier_first = 0.01;  ///< > 0
   /// Low everywhere: where the model cannot explain the cost, LQR-FLM must be able to get out of
   /// PI2's way. The paper's authors raise it to 0.5 at the end of the horizon.
   double min_multiplier_last = 0.01;
-  double max_multiplier_first = 20.0;
-  double max_multiplier_last = 20.0;
-  double ratio_to_increase = 0.05;  ///< residual ratio below which the step doubles
-  double ratio_to_decrease = 0.2;   ///< residual ratio above which the step halves
+  double max_multiplier_first = 20.0;  ///< >= min_multiplier_first
+  double max_multiplier_last = 20.0;   ///< >= min_multiplier_last
+  double ratio_to_increase = 0.05;     ///< residual ratio below which the step doubles
+  double ratio_to_decrease = 0.2;      ///< residual ratio above which the step halves
 };
 
 /// Throws InvalidArgument, naming the option that is out of range.

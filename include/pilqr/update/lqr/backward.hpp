@@ -17,7 +17,7 @@ namespace pilqr {
 struct SweepStatus {
   int failed_step = -1;  ///< -1: none. Step 0 is a step like any other.
   double value = 0.0;    ///< the offending number
-  [[nodiscard]] bool ok() const { return failed_step < 0; }
+  [[nodiscard]] bool ok() const { return failed_step < 0; }  ///< no step failed
 };
 
 /// Blames a number at step t on the step where it came from: t + 1 if V or v brought it.

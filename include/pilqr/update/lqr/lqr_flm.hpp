@@ -29,8 +29,8 @@ enum class KlMarginals {
 
 /// Settings of the model-based update.
 struct LqrFlmOptions {
-  KlConstraint constraint = KlConstraint::per_step;
-  KlMarginals marginals = KlMarginals::updated;  ///< total constraint only
+  KlConstraint constraint = KlConstraint::per_step;  ///< on each step or their sum
+  KlMarginals marginals = KlMarginals::updated;      ///< total constraint only
   /// Per step only: Sigma >= this times the reference's Sigma, in every direction; in [0, 1). Keeps
   /// exploration alive while the mean takes large steps; 0: no floor.
   double min_variance_ratio = 0.8;
@@ -57,19 +57,19 @@ inline void require_valid(const LqrFlmOptions& o) {
 /// The updated policy and how it was reached.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct LqrFlmResult {
-  LinearGaussianPolicy<Nx, Nu> policy;
-  VectorX kl;          ///< divergence from the reference at every step, T
-  VectorX kl_dual;     ///< dual variables, T; all equal under the total constraint
+  LinearGaussianPolicy<Nx, Nu> policy;  ///< only if ok()
+  VectorX kl;                           ///< divergence from the reference at every step, T
+  VectorX kl_dual;                      ///< dual variables, T; all equal under the total constraint
   bool active = true;  ///< total only: false if KL stays below the step at the smallest dual
   int sweeps = 0;      ///< backward passes made
-  Failure failure;
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  Failure failure;     ///< of the sweep or the search, with the step
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// Buffers of an update, for callers that make many: sized by the first, kept for the next.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct LqrFlmWorkspace {
-  std::optional<SweepWorkspace<Nx, Nu>> sweep{};
+  std::optional<SweepWorkspace<Nx, Nu>> sweep{};  ///< sized by the first update
   /// Per step: those of the reference. Optimisers: for expected costs.
   StateMarginals<Nx, Nu> states{};
   Marginals<Nx, Nu> marginals{};  ///< total: of the last policy tried, or the reference

@@ -14,7 +14,7 @@ namespace pilqr {
 /// Gaussian marginals of y_t = [x_t; u_t], t = 0..T-1.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct Marginals {
-  static constexpr int Ny = joint_size<Nx, Nu>;
+  static constexpr int Ny = joint_size<Nx, Nu>;  ///< entries of y
 
   Sequence<Ny> mu;         ///< ny
   Sequence<Ny, Ny> Sigma;  ///< ny x ny
@@ -23,11 +23,12 @@ struct Marginals {
   Panel<Nx, Ny> F;     ///< F_t by columns
   Panel<Ny, Nx> SF;    ///< Sigma_t F_t'
   Panel<Nx, Nx> next;  ///< Sigma_xx of the next step, lower triangle
-  Panel<Nx, Nu> Sxu;
-  Panel<Nu, Nu> Suu;
-  Panel<Ny, 1> m;
+  Panel<Nx, Nu> Sxu;   ///< Sigma_xx K'
+  Panel<Nu, Nu> Suu;   ///< Sigma_uu, lower triangle
+  Panel<Ny, 1> m;      ///< mu_u, then mu_x of the next step
 
   Marginals() = default;
+  /// The entries are unset.
   Marginals(int steps, int nx, int nu)
       : mu(steps, nx + nu),
         Sigma(steps, nx + nu, nx + nu),
@@ -41,13 +42,18 @@ struct Marginals {
 
 /// Marginals of any compile-time sizes, to read; see SequenceView.
 struct MarginalsView {
+  ///@{
+  /// Those of the marginals.
   SequenceView<> mu, Sigma;
+  ///@}
 
+  /// The marginals must outlive it.
   template <int Nx, int Nu>
   MarginalsView(const Marginals<Nx, Nu>& m)  // NOLINT: a view
       : mu(m.mu), Sigma(m.Sigma) {}
 };
 
+///@{
 /// Throws InvalidArgument unless the three have the same horizon and sizes.
 template <int Nx, int Nu>
 void require_same_shape(const LinearGaussianDynamics<Nx, Nu>& dynamics,
@@ -65,6 +71,7 @@ void require_same_shape(const QuadraticCost<Nx, Nu>& cost,
           "the cost model has {} steps, nx = {}, nu = {}; the policy {}, {}, {}", cost.steps(),
           cost.nx(), cost.nu(), policy.steps(), policy.nx(), policy.nu());
 }
+///@}
 
 /// Throws InvalidArgument unless the distribution is one of nx states.
 template <int Nx>
@@ -127,6 +134,7 @@ void forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
   }
 }
 
+/// The same as a value.
 template <int Nx, int Nu>
 [[nodiscard]] Marginals<Nx, Nu> forward_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                                                   const LinearGaussianPolicy<Nx, Nu>& policy,
@@ -139,7 +147,7 @@ template <int Nx, int Nu>
 /// Gaussian marginals of x_t alone, t = 0..T-1: all that a per-step constraint needs.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct StateMarginals {
-  static constexpr int Ny = joint_size<Nx, Nu>;
+  static constexpr int Ny = joint_size<Nx, Nu>;  ///< entries of y
 
   Sequence<Nx> mu;         ///< nx
   Sequence<Nx, Nx> Sigma;  ///< nx x nx
@@ -150,9 +158,10 @@ struct StateMarginals {
   Panel<Nx, Nx> A;   ///< closed loop f_x + f_u K
   Panel<Nx, Nx> AS;  ///< A Sigma_t
   Panel<Nx, Nu> B;   ///< f_u L
-  Panel<Nx, 1> m;
+  Panel<Nx, 1> m;    ///< mu of the next step
 
   StateMarginals() = default;
+  /// The entries are unset.
   StateMarginals(int steps, int nx, int nu)
       : mu(steps, nx),
         Sigma(steps, nx, nx),
@@ -202,6 +211,7 @@ void state_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
   }
 }
 
+/// The same as a value.
 template <int Nx, int Nu>
 [[nodiscard]] StateMarginals<Nx, Nu> state_marginals(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                                                      const LinearGaussianPolicy<Nx, Nu>& policy,
@@ -213,8 +223,12 @@ template <int Nx, int Nu>
 
 /// State marginals of any compile-time sizes, to read; see SequenceView.
 struct StateMarginalsView {
+  ///@{
+  /// Those of the marginals.
   SequenceView<> mu, Sigma;
+  ///@}
 
+  /// The marginals must outlive it.
   template <int Nx, int Nu>
   StateMarginalsView(const StateMarginals<Nx, Nu>& m)  // NOLINT: a view
       : mu(m.mu), Sigma(m.Sigma) {}

@@ -94,9 +94,9 @@ struct StepKl {
 struct DualRoot {
   double dual = 0.0;    ///< eta
   double excess = 0.0;  ///< eta - lower bound; exact where eta and the bound nearly agree
-  double kl = 0.0;
-  bool active = true;  ///< false: KL stays below the step
-  bool ok = true;      ///< false: the inputs hold NaN or infinity
+  double kl = 0.0;      ///< divergence, nats
+  bool active = true;   ///< false: KL stays below the step
+  bool ok = true;       ///< false: the inputs hold NaN or infinity
 };
 
 /// Solves KL(eta) = kl_step by safeguarded Newton iteration on log KL over log excess, to rounding.

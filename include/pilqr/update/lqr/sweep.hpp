@@ -15,9 +15,10 @@ namespace pilqr {
 /// Buffers of a sweep. Sized once; a sweep over the same sizes does not allocate.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct SweepWorkspace {
-  static constexpr int Ny = joint_size<Nx, Nu>;
-  static constexpr int Nx1 = sum_sizes(Nx, 1);
+  static constexpr int Ny = joint_size<Nx, Nu>;  ///< entries of y
+  static constexpr int Nx1 = sum_sizes(Nx, 1);   ///< entries of [x; 1]
 
+  /// Sizes the buffers.
   SweepWorkspace(int nx, int nu)
       : states(nx),
         controls(nu),
@@ -59,40 +60,41 @@ struct SweepWorkspace {
     return sum;
   }
 
-  int states, controls;  ///< nx, nu
+  /// Entries of the state, nx.
+  int states, controls;  ///< of the control, nu
 
   Panel<Nx1, Nx1> V;  ///< value 1/2 x'Vx + v'x as [V v; v' .], lower triangle
   Panel<Ny, Nx1> W;   ///< F' [V v]
   Panel<Ny, Nu> Qu;   ///< columns u of the state-action value's Hessian, [Qxu; Quu]
   Panel<Ny, 1> q;     ///< and its gradient at zero, [qx; qu]
   Panel<Nx1, 1> f1;   ///< [f; 1]
-  Panel<Nx, 1> v;
+  Panel<Nx, 1> v;     ///< v of the step before it is stored in V
 
   Panel<Ny, Ny> C;  ///< cost of the step with a share of -log p_ref
-  Panel<Ny, 1> c;
+  Panel<Ny, 1> c;   ///< its linear term
   Panel<Ny, Nu> J;  ///< (L_ref^-1 [-K_ref, I])': -log p_ref = 1/2 |J'y - j|^2 + const
   Panel<Nu, 1> j;   ///< L_ref^-1 k_ref
 
-  Panel<Nu, Nu> L;  ///< factor of the new covariance
-  Panel<> elimination;
-  Panel<Nx, Nu> Y;  ///< Qxu L
-  Panel<Nu, 1> y;   ///< L' qu
-  Panel<Nu, Nx> K;  ///< new gains
-  Panel<Nu, 1> k;
+  Panel<Nu, Nu> L;      ///< factor of the new covariance
+  Panel<> elimination;  ///< buffer of inverse_cholesky
+  Panel<Nx, Nu> Y;      ///< Qxu L
+  Panel<Nu, 1> y;       ///< L' qu
+  Panel<Nu, Nx> K;      ///< new gains
+  Panel<Nu, 1> k;       ///< new feed-forward control
 
   // Of the sweep with a dual variable per step; matrices nx x nu are transposed.
-  Panel<Nx, Nu> K_ref;
-  Panel<Nx, Nu> K_new;
-  Panel<Nx, Nu> G;     ///< (Quu K_ref + Qux)': gradient of the value along the reference policy
-  Panel<Nx, Nu> B;     ///< G A
-  Panel<Nx, Nu> BS;    ///< Sigma_xx B
-  Panel<Nx, Nu> QuuK;  ///< (Quu K + Qux)' of the new policy
-  Panel<Nu, Nu> A;     ///< L_ref U: the columns diagonalise Quu relative to Sigma_ref
-  Panel<Nu, Nu> Lt;    ///< L_ref'
-  Panel<Nu, Nu> S;     ///< L_ref' Quu L_ref
-  Panel<Nu, Nu> U;     ///< and its eigenvectors
-  Panel<Nu, 3> eigen;
-  StepKl<Nu> kl;
+  Panel<Nx, Nu> K_ref;  ///< gains of the reference
+  Panel<Nx, Nu> K_new;  ///< new gains
+  Panel<Nx, Nu> G;      ///< (Quu K_ref + Qux)': gradient of the value along the reference policy
+  Panel<Nx, Nu> B;      ///< G A
+  Panel<Nx, Nu> BS;     ///< Sigma_xx B
+  Panel<Nx, Nu> QuuK;   ///< (Quu K + Qux)' of the new policy
+  Panel<Nu, Nu> A;      ///< L_ref U: the columns diagonalise Quu relative to Sigma_ref
+  Panel<Nu, Nu> Lt;     ///< L_ref'
+  Panel<Nu, Nu> S;      ///< L_ref' Quu L_ref
+  Panel<Nu, Nu> U;      ///< and its eigenvectors
+  Panel<Nu, 3> eigen;   ///< buffer of symmetric_eigen
+  StepKl<Nu> kl;        ///< what the dual variable is chosen by
 };
 
 /// The cost of step t together with that of leaving the reference, `scale` (C, c) + `weight`

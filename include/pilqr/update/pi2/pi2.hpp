@@ -44,14 +44,14 @@ struct Pi2Weights {
   MatrixX weights;            ///< path-integral weights, N x T; each column sums to 1
   VectorX effective_samples;  ///< 1 / sum w^2, T
   VectorX variance_ratio;     ///< det(Sigma_new)^(1/nu) / det(Sigma_old)^(1/nu), T
-  Failure failure;
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  Failure failure;            ///< what stopped it, with the step
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// The updated policy and the weights that made it.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct Pi2Result : Pi2Weights {
-  LinearGaussianPolicy<Nx, Nu> policy;
+  LinearGaussianPolicy<Nx, Nu> policy;  ///< only if ok()
 };
 
 namespace detail {

@@ -31,6 +31,7 @@ struct AdamState {
   /// The state before the first step of so many parameters.
   explicit AdamState(int parameters) : m(VectorX::Zero(parameters)), v(VectorX::Zero(parameters)) {}
 
+  /// Equal in all parts.
   friend bool operator==(const AdamState&, const AdamState&) = default;
 };
 

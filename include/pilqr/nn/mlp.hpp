@@ -17,17 +17,20 @@ const char* name(Activation activation);
 
 /// Widths of a perceptron. Without hidden layers it is the affine map W x + b.
 struct MlpShape {
-  int inputs = 0;
-  std::vector<int> hidden{};  ///< units of each hidden layer
-  int outputs = 0;
+  int inputs = 0;                            ///< entries of x
+  std::vector<int> hidden{};                 ///< units of each hidden layer
+  int outputs = 0;                           ///< entries of y
   Activation activation = Activation::tanh;  ///< of hidden units; outputs are linear
 
   /// Weight matrices: one more than there are hidden layers.
   [[nodiscard]] int layers() const { return static_cast<int>(hidden.size()) + 1; }
+  ///@{
   /// Entries that go into layer l and come out of it, l = 0..layers()-1.
   [[nodiscard]] int layer_inputs(int l) const;
   [[nodiscard]] int layer_outputs(int l) const;
+  ///@}
 
+  /// Equal widths and activation.
   friend bool operator==(const MlpShape&, const MlpShape&) = default;
 };
 
@@ -77,22 +80,26 @@ class Mlp {
   /// near zero.
   Mlp(MlpShape shape, RandomStream& stream, double last_layer_scale = 0.01);
 
-  [[nodiscard]] const MlpShape& shape() const { return shape_; }
-  [[nodiscard]] int inputs() const { return shape_.inputs; }
-  [[nodiscard]] int outputs() const { return shape_.outputs; }
-  [[nodiscard]] int parameter_count() const { return offset_.back(); }
+  [[nodiscard]] const MlpShape& shape() const { return shape_; }        ///< widths and activation
+  [[nodiscard]] int inputs() const { return shape_.inputs; }            ///< entries of x
+  [[nodiscard]] int outputs() const { return shape_.outputs; }          ///< entries of y
+  [[nodiscard]] int parameter_count() const { return offset_.back(); }  ///< entries of parameters()
 
+  ///@{
   /// All parameters, to read and to change in place.
   [[nodiscard]] Eigen::Map<const VectorX> parameters() const {
     return {parameters_.data(), parameter_count()};
   }
   [[nodiscard]] Eigen::Map<VectorX> parameters() { return {parameters_.data(), parameter_count()}; }
+  ///@}
 
+  ///@{
   /// W_l and b_l: the same numbers, l = 0..layers()-1.
   [[nodiscard]] Eigen::Map<const MatrixX> weight(int l) const;
   [[nodiscard]] Eigen::Map<const VectorX> bias(int l) const;
   [[nodiscard]] Eigen::Map<MatrixX> weight(int l);
   [[nodiscard]] Eigen::Map<VectorX> bias(int l);
+  ///@}
 
   /// The outputs y (outputs x P) at every column of x (inputs x P). The workspace remembers the
   /// activations: the derivatives below are taken there, and want the parameters as they were.

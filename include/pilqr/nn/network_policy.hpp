@@ -43,9 +43,11 @@ class NetworkPolicy {
   NetworkPolicy(const MlpShape& shape, RandomStream& stream, const NetworkTraining& options = {})
       : NetworkPolicy(Mlp(shape, stream), options) {}
 
+  ///@{
   /// Entries of the state and of the control.
   [[nodiscard]] int nx() const { return network_.inputs(); }
   [[nodiscard]] int nu() const { return network_.outputs(); }
+  ///@}
 
   /// The control at every column of x (nx x P), without noise and limits, into out, resized to nu x
   /// P. May be called concurrently; has a workspace of its own in every call.
@@ -53,7 +55,7 @@ class NetworkPolicy {
 
   /// Buffers of one thread for mean(); they take their size from the first call.
   struct Workspace {
-    MlpWorkspace network{};
+    MlpWorkspace network{};  ///< of the mean
     MatrixX z{};  ///< nx x up to 256, normalised states
   };
 
@@ -94,13 +96,14 @@ class NetworkPolicy {
   [[nodiscard]] Failure train(const PolicyTargets& targets, RandomStream& stream);
 
   /// What the policy consists of.
-  [[nodiscard]] const Mlp& network() const { return network_; }
+  [[nodiscard]] const Mlp& network() const { return network_; }  ///< its mean, up to the limits
+  /// Of the states, before the network.
   [[nodiscard]] const Normalisation& normalisation() const { return normalisation_; }
   [[nodiscard]] bool normalised() const { return normalised_; }  ///< false before the first train()
-  [[nodiscard]] const MatrixX& covariance_factor() const { return L_; }  ///< L, nu x nu
-  [[nodiscard]] const VectorX& lower() const { return lower_; }          ///< nu
-  [[nodiscard]] const VectorX& upper() const { return upper_; }          ///< nu
-  [[nodiscard]] const NetworkTraining& options() const { return options_; }
+  [[nodiscard]] const MatrixX& covariance_factor() const { return L_; }      ///< L, nu x nu
+  [[nodiscard]] const VectorX& lower() const { return lower_; }              ///< nu
+  [[nodiscard]] const VectorX& upper() const { return upper_; }              ///< nu
+  [[nodiscard]] const NetworkTraining& options() const { return options_; }  ///< of train()
 
   /// Replaces the normalisation for good: train() keeps it. Throws InvalidArgument unless it is
   /// valid and has nx entries.

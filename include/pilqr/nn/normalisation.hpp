@@ -28,6 +28,7 @@ struct Normalisation {
   /// shapes. Does not allocate.
   void apply(const ConstMatrixRef& x, MatrixRef z) const;
 
+  /// Equal shapes and entries.
   friend bool operator==(const Normalisation&, const Normalisation&) = default;
 };
 

@@ -15,6 +15,7 @@ namespace pilqr {
 /// begins with the path.
 class FileError : public std::runtime_error {
  public:
+  /// The message is "path: what".
   FileError(const std::filesystem::path& path, std::string_view what)
       : std::runtime_error(fmt::format("{}: {}", path.string(), what)) {}
 };
@@ -26,7 +27,7 @@ void require_file(bool condition, const std::filesystem::path& path,
   if (!condition) throw FileError(path, fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// Text from a file made fit for a message: in quotes, control characters as \xNN, at most about
+/// Text from a file made fit for a message: in quotes, control characters as `\xNN`, at most about
 /// 80 characters.
 std::string in_quotes(std::string_view text);
 

@@ -20,15 +20,16 @@ namespace pilqr {
 /// ("1", or "0" before the first training), nx, nu, the fields below under their own names and the
 /// entries of `extra`.
 struct NetworkFile {
-  NetworkPolicy policy;  ///< its training options are not in the file
-  std::string task{};
-  std::string algorithm{};
-  double dt = 0.0;  ///< time between steps, s
-  std::uint64_t seed = 0;
-  long samples_total = 0;  ///< rollouts the policy was trained on
-  int iteration = 0;       ///< iterations done
-  std::map<std::string, std::string> extra{};
+  NetworkPolicy policy;                        ///< its training options are not in the file
+  std::string task{};                          ///< it was trained on
+  std::string algorithm{};                     ///< it was trained by
+  double dt = 0.0;                             ///< time between steps, s
+  std::uint64_t seed = 0;                      ///< of the training
+  long samples_total = 0;                      ///< rollouts the policy was trained on
+  int iteration = 0;                           ///< iterations done
+  std::map<std::string, std::string> extra{};  ///< metadata of the caller
 
+  /// Equal in all parts.
   friend bool operator==(const NetworkFile&, const NetworkFile&) = default;
 };
 

@@ -18,16 +18,17 @@ namespace pilqr {
 /// metadata are format "pilqr.tvlg_policy", format_version "1", nx, nu, steps, the fields below
 /// under their own names (conditions as "0,1,2") and the entries of `extra`.
 struct PolicyFile {
-  std::string task{};
-  std::string algorithm{};
-  double dt = 0.0;  ///< time between steps, s
-  std::uint64_t seed = 0;
+  std::string task{};                              ///< they were trained on
+  std::string algorithm{};                         ///< they were trained by
+  double dt = 0.0;                                 ///< time between steps, s
+  std::uint64_t seed = 0;                          ///< of the training
   long samples_total = 0;                          ///< rollouts the policies were trained on
   int iteration = 0;                               ///< iterations done
   std::vector<int> conditions{};                   ///< distinct ids
   std::vector<LinearGaussianPolicy<>> policies{};  ///< one per condition, all of one shape
-  std::map<std::string, std::string> extra{};
+  std::map<std::string, std::string> extra{};      ///< metadata of the caller
 
+  /// Equal in all parts.
   friend bool operator==(const PolicyFile&, const PolicyFile&) = default;
 };
 

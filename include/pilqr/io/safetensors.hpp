@@ -17,20 +17,23 @@ namespace pilqr {
 
 /// An array of any number of dimensions, the last index fastest. An empty shape is a scalar.
 struct Tensor {
+  /// Of type F64, I64 or U64.
   using Values =
       std::variant<std::vector<double>, std::vector<std::int64_t>, std::vector<std::uint64_t>>;
 
-  std::vector<std::int64_t> shape;
-  Values values;  ///< as many as the product of the shape; dtype F64, I64 or U64
+  std::vector<std::int64_t> shape;  ///< lengths of the dimensions
+  Values values;                    ///< as many as the product of the shape; dtype F64, I64 or U64
 
+  /// Equal shapes, types and numbers.
   friend bool operator==(const Tensor&, const Tensor&) = default;
 };
 
 /// The contents of a file.
 struct SafeTensors {
-  std::map<std::string, std::string> metadata;
-  std::map<std::string, Tensor> tensors;
+  std::map<std::string, std::string> metadata;  ///< text by key
+  std::map<std::string, Tensor> tensors;        ///< by name
 
+  /// Equal in all parts.
   friend bool operator==(const SafeTensors&, const SafeTensors&) = default;
 };
 

@@ -20,7 +20,7 @@ namespace pilqr {
 
 /// How a global policy is linearised, compare ModelOptions.
 struct LinearizeOptions {
-  PolicyFitOptions fit{};
+  PolicyFitOptions fit{};  ///< of the regression
   /// Set: with the neighbouring steps as a prior.
   std::optional<NeighbourPriorOptions> neighbours = NeighbourPriorOptions{};
   /// Set: with a mixture over [x; mean(x)] of the last iterations as a prior (ML16), and without
@@ -67,7 +67,8 @@ template <int Nx, int Nu>
 
 /// The mixture as fit_policy wants it.
 struct PolicyMixturePrior {
-  const GmmPrior& gmm;
+  const GmmPrior& gmm;  ///< of z = [x; mean(x)]
+  /// The mixture's prior for these points.
   [[nodiscard]] NormalInverseWishart at(int, const MatrixX& z) const { return gmm.at(z); }
 };
 

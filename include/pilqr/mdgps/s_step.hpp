@@ -31,16 +31,16 @@ inline void require_valid(const SupervisionOptions& o) {
 
 /// One condition's lesson: what `policy` does at the states of the rollouts.
 struct Lesson {
-  PolicyView policy;
-  RolloutsView rollouts;
+  PolicyView policy;          ///< of the condition, to be imitated
+  RolloutsView rollouts;      ///< whose states count
   Observation observation{};  ///< of the condition; of the same length in all lessons
 };
 
 /// The targets, or why there are none.
 struct TargetsResult {
-  PolicyTargets targets;
-  Failure failure;  ///< with the step, and the place of the lesson as its condition
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  PolicyTargets targets;  ///< only if ok()
+  Failure failure;        ///< with the step, and the place of the lesson as its condition
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// The targets (o_{i,t}, K_t x_{i,t} + k_t) of all lessons, in the order of lessons, steps and
@@ -57,10 +57,10 @@ struct SupervisionReport {
   /// Mean of 1/2 d'Pd over the targets, d the deviation of the global policy's mean from the target
   /// and P its precision: before the training and after it.
   double loss_before = UpdateReport::none;
-  double loss = UpdateReport::none;
+  double loss = UpdateReport::none;   ///< the same after it
   double error = UpdateReport::none;  ///< after it: root mean square of d's entries, control units
   Failure failure;                    ///< if not ok, the global policy is as it was
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// A policy's misfit.

@@ -37,13 +37,13 @@ struct ControllerOptions {
   VectorX lower{};       ///< nu, least controls; those of a NetworkPolicy count as well
   VectorX upper{};       ///< nu, greatest controls
   VectorX rate_limit{};  ///< nu, positive: greatest change of a control in `rate_unit`
-  RateUnit rate_unit = RateUnit::per_second;
+  RateUnit rate_unit = RateUnit::per_second;  ///< what rate_limit is in
   double dt = 0.0;        ///< s between two calls; > 0 for a rate limit per second
   VectorX state_lower{};  ///< nx: a state below is refused
   VectorX state_upper{};  ///< nx: a state above is refused
   /// s: a state is refused whose time of measurement is further from now, or is not given.
   double max_age = std::numeric_limits<double>::infinity();
-  HorizonEnd at_end = HorizonEnd::stop;
+  HorizonEnd at_end = HorizonEnd::stop;  ///< after the last step
   int horizon = 0;  ///< steps of a NetworkPolicy, 0: no end; a time-varying policy has its own
   /// After so many calls in a row without a usable state or control, the safe control instead of
   /// the last one. 0: at once.
@@ -63,7 +63,7 @@ enum class ControlStatus {
   bad_state,     ///< an entry is NaN, infinite or outside its range: last control
   bad_control,   ///< the policy's own control is not finite: last control
 };
-inline constexpr int control_statuses = 9;
+inline constexpr int control_statuses = 9;  ///< number of statuses
 
 /// Whether the control is that of the policy for this call's state, limited or not.
 constexpr bool from_policy(ControlStatus status) {
@@ -88,12 +88,14 @@ struct ControlTime {
 /// thread at a time; copies are independent.
 class Controller {
  public:
+  ///@{
   /// Copies the policy. Throws InvalidArgument unless the policy and all options are valid.
   template <int Nx, int Nu>
   explicit Controller(const LinearGaussianPolicy<Nx, Nu>& policy, ControllerOptions options = {})
       : Controller(Program(TimeVarying{to_dynamic(policy)}), std::move(options)) {}
   explicit Controller(NetworkPolicy policy, ControllerOptions options = {})
       : Controller(Program(Network{std::move(policy), {}, {}}), std::move(options)) {}
+  ///@}
 
   /// The control u (nu) at state x (nx), limited as the options say.
   ///
@@ -101,6 +103,7 @@ class Controller {
   /// at most dt: calls that come late or too often do not change a control faster.
   ControlStatus control(std::span<const double> x, std::span<double> u,
                         const ControlTime& time = {}) noexcept;
+  /// The same for vectors of Eigen.
   template <int Nx, int Nu>
   ControlStatus control(const Vector<Nx>& x, Vector<Nu>& u, const ControlTime& time = {}) noexcept {
     return control(std::span<const double>(x.data(), static_cast<std::size_t>(x.size())),
@@ -111,8 +114,11 @@ class Controller {
   /// counts go on.
   void reset() noexcept;
 
+  ///@{
+  /// Entries of the state and of the control.
   [[nodiscard]] int nx() const noexcept { return nx_; }
   [[nodiscard]] int nu() const noexcept { return nu_; }
+  ///@}
   /// Step of the next call, if it gives none; at most the horizon.
   [[nodiscard]] int step() const noexcept { return step_; }
   /// The control that was given out last, nu.

@@ -30,9 +30,11 @@ class MpiTeam {
   MpiTeam(const MpiTeam&) = delete;
   MpiTeam& operator=(const MpiTeam&) = delete;
 
+  ///@{
   /// See the concept Team.
   [[nodiscard]] int rank() const { return rank_; }
   [[nodiscard]] int size() const { return size_; }
+  ///@}
   /// Messages of any length.
   [[nodiscard]] std::vector<std::string> exchange(const std::string& mine);
 

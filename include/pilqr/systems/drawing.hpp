@@ -26,11 +26,11 @@ enum class ShapeKind {
 
 /// One thing to draw, seen from above.
 struct Shape {
-  std::string name;
-  ShapeRole role = ShapeRole::object;
-  ShapeKind kind = ShapeKind::polygon;
-  MatrixX points;       ///< 2 x n, m
-  double radius = 0.0;  ///< m; 0 for a polygon
+  std::string name;                     ///< what it is called
+  ShapeRole role = ShapeRole::object;   ///< what it is drawn as
+  ShapeKind kind = ShapeKind::polygon;  ///< what its points mean
+  MatrixX points;                       ///< 2 x n, m
+  double radius = 0.0;                  ///< m; 0 for a polygon
 };
 
 /// Drawn in this order.

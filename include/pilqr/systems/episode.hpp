@@ -20,13 +20,17 @@ template <class World, int Nu>
 class Episode {
  public:
   Episode() = default;
+  ///@{
+  /// A copy has the episode's controls and no world.
   Episode(const Episode& other) : condition_(other.condition_), controls_(other.controls_) {}
   Episode(Episode&&) noexcept = default;
+  /// The same.
   Episode& operator=(const Episode& other) {
     if (this != &other) *this = Episode(other);
     return *this;
   }
   Episode& operator=(Episode&&) noexcept = default;
+  ///@}
   ~Episode() = default;
 
   /// A new world in its first state. Throws what the world throws for a condition.

@@ -29,12 +29,12 @@ namespace pilqr::systems {
 class GripperPusher {
  public:
   static constexpr const char* name = "gripper_pusher";  ///< of the task
-  static constexpr int Nx = 20;
-  static constexpr int Nu = 4;
-  static constexpr int steps = 100;
-  static constexpr int conditions = 4;
-  static constexpr double dt = 0.05;         ///< control period, s
-  static constexpr double substep = 0.0025;  ///< s
+  static constexpr int Nx = 20;                          ///< entries of the state
+  static constexpr int Nu = 4;                           ///< entries of the control
+  static constexpr int steps = 100;                      ///< T
+  static constexpr int conditions = 4;                   ///< numbered from 0
+  static constexpr double dt = 0.05;                     ///< control period, s
+  static constexpr double substep = 0.0025;              ///< s
 
   static constexpr double link_length = 0.4;     ///< m, three links
   static constexpr double link_mass = 0.25;      ///< kg, rods
@@ -56,11 +56,13 @@ class GripperPusher {
   static constexpr int first_relative = 13;        ///< entry of the state: box minus goal
   static constexpr double success_distance = 0.1;  ///< box to goal at the end, m
 
+  ///@{
   /// The box's centre at the start and where it should go, m. Condition 0: outward, 1: back towards
   /// the base, 2: a short way sideways, 3: across to the other side, for which the gripper has to
   /// go round the box. Throws InvalidArgument if there is no such condition.
   static Vector<2> box_start(int condition);
   static Vector<2> goal(int condition);
+  ///@}
 
   /// The first state of a condition. Throws as goal() does.
   static Vector<Nx> start(int condition);

@@ -29,12 +29,12 @@ namespace pilqr::systems {
 class Hockey {
  public:
   static constexpr const char* name = "hockey";  ///< of the task
-  static constexpr int Nx = 16;
-  static constexpr int Nu = 3;
-  static constexpr int steps = 100;
-  static constexpr int conditions = 4;
-  static constexpr double dt = 0.05;         ///< control period, s
-  static constexpr double substep = 0.0025;  ///< s
+  static constexpr int Nx = 16;                  ///< entries of the state
+  static constexpr int Nu = 3;                   ///< entries of the control
+  static constexpr int steps = 100;              ///< T
+  static constexpr int conditions = 4;           ///< numbered from 0
+  static constexpr double dt = 0.05;             ///< control period, s
+  static constexpr double substep = 0.0025;      ///< s
 
   static constexpr double link_length = 0.3;    ///< m, two links
   static constexpr double link_mass = 0.2;      ///< kg, rods
@@ -58,10 +58,12 @@ class Hockey {
   static constexpr int first_relative = 10;  ///< entry of the state: puck minus goal
   static constexpr int hit_by = 30;          ///< the stick is drawn to the puck before this step
 
+  ///@{
   /// Where the puck lies at the start and the centre of the goal, 1.4 m away from it in a direction
   /// of its own, m. Throws InvalidArgument if there is no such condition.
   static Vector<2> puck_start(int condition);
   static Vector<2> goal(int condition);
+  ///@}
 
   /// The first state of a condition. Throws as goal() does.
   static Vector<Nx> start(int condition);

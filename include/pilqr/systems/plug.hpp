@@ -30,12 +30,12 @@ namespace pilqr::systems {
 class Plug {
  public:
   static constexpr const char* name = "plug";  ///< of the task
-  static constexpr int Nx = 14;
-  static constexpr int Nu = 3;
-  static constexpr int steps = 100;
-  static constexpr int conditions = 4;
-  static constexpr double dt = 0.05;         ///< control period, s
-  static constexpr double substep = 0.0025;  ///< s
+  static constexpr int Nx = 14;                ///< entries of the state
+  static constexpr int Nu = 3;                 ///< entries of the control
+  static constexpr int steps = 100;            ///< T
+  static constexpr int conditions = 4;         ///< numbered from 0
+  static constexpr double dt = 0.05;           ///< control period, s
+  static constexpr double substep = 0.0025;    ///< s
 
   static constexpr double link_length = 0.4;  ///< m, two links
   static constexpr double link_mass = 0.25;   ///< kg, rods

@@ -12,15 +12,16 @@
 #include "pilqr/model/concepts.hpp"
 #include "pilqr/systems/drawing.hpp"
 
+/// The benchmark problems (docs/systems.md).
 namespace pilqr::systems {
 
 /// A point mass walks to a target; a region off the path pays. The state is [px, py, vx, vy] (m,
 /// m/s), the control [fx, fy] (N), clipped to +-1 N by the system. Damped, five substeps of 0.01 s
 /// with implicit damping: v <- v + h (f - b v) / (m + h b), p <- p + h v.
 struct PointMass {
-  static constexpr int Nx = 4;
-  static constexpr int Nu = 2;
-  static constexpr int steps = 100;
+  static constexpr int Nx = 4;              ///< entries of the state
+  static constexpr int Nu = 2;              ///< entries of the control
+  static constexpr int steps = 100;         ///< T
   static constexpr double dt = 0.05;        ///< control period, s
   static constexpr double damping = 1;      ///< N s/m
   static constexpr double max_force = 1.0;  ///< of each component, N

@@ -19,9 +19,9 @@ namespace pilqr::systems {
 /// effector; the control is a share of the largest torque, clipped to +-1 by the system. Classical
 /// Runge-Kutta, five substeps of 0.01 s.
 struct Reacher {
-  static constexpr int Nx = 8;
-  static constexpr int Nu = 2;
-  static constexpr int steps = 100;
+  static constexpr int Nx = 8;                       ///< entries of the state
+  static constexpr int Nu = 2;                       ///< entries of the control
+  static constexpr int steps = 100;                  ///< T
   static constexpr int conditions = 16;              ///< targets to train with
   static constexpr int held_out = 24;                ///< targets to test with, conditions 16 to 39
   static constexpr double dt = 0.05;                 ///< control period, s

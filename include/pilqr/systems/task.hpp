@@ -20,24 +20,24 @@ namespace pilqr {
 /// A problem that knows how it is judged. Sizes are dynamic, so that programs can choose at run
 /// time.
 struct Task {
-  std::string name;
+  std::string name;     ///< in commands and files
   std::string summary;  ///< one line
-  int nx = 0;
-  int nu = 0;
-  int steps = 0;
-  int conditions = 0;  ///< to train with, numbered from 0
-  int held_out = 0;    ///< more conditions after those, to test a global policy with
-  double dt = 0.0;     ///< control period, s
+  int nx = 0;           ///< entries of the state
+  int nu = 0;           ///< entries of the control
+  int steps = 0;        ///< T
+  int conditions = 0;   ///< to train with, numbered from 0
+  int held_out = 0;     ///< more conditions after those, to test a global policy with
+  double dt = 0.0;      ///< control period, s
   /// The system clips each control to +- this, in its unit.
   double control_limit = std::numeric_limits<double>::infinity();
-  int iterations = 20;
-  int samples = 20;
-  NoiseOptions noise;
+  int iterations = 20;        ///< of a training, unless set
+  int samples = 20;           ///< of an iteration, unless set
+  NoiseOptions noise;         ///< of exploration, unless set
   std::string distance_text;  ///< what distance() measures, for people
 
-  std::function<AnySystem()> system;
-  std::function<AnyCost(int condition)> cost;
-  std::function<LinearGaussianPolicy<>(int condition)> initial_policy;
+  std::function<AnySystem()> system;                                    ///< a new one
+  std::function<AnyCost(int condition)> cost;                           ///< of a condition
+  std::function<LinearGaussianPolicy<>(int condition)> initial_policy;  ///< of a condition
   /// What a global policy sees.
   std::function<Observation(int condition)> observation = [](int) { return Observation(); };
   /// Distance of sample i's rollout from the goal, in the unit that distance_text names.

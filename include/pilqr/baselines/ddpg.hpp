@@ -28,8 +28,8 @@ struct DdpgOptions {
   int capacity = 100'000;         ///< transitions that are remembered
   double discount = 0.95;         ///< gamma, in [0, 1]
   double target_rate = 0.01;      ///< tau of the target networks, in (0, 1]
-  AdamOptions actor_adam{.learning_rate = 3e-4};
-  AdamOptions critic_adam{.learning_rate = 1e-3};
+  AdamOptions actor_adam{.learning_rate = 3e-4};   ///< of the actor
+  AdamOptions critic_adam{.learning_rate = 1e-3};  ///< of both critics
   bool twin = true;              ///< TD3: a second critic, and the lesser value of the two
   int policy_delay = 2;          ///< TD3: critic updates for one of the actor and the targets
   double smoothing_std = 0.05;   ///< TD3: noise on the target's control, in shares; 0: none
@@ -57,33 +57,38 @@ struct DdpgReport {
   long samples = 0;          ///< rollouts of all updates so far
   long steps = 0;            ///< their control steps
   Failure failure{};         ///< if not ok, the networks are as before; the replay has the rollouts
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// The networks and their optimisers. Critics take [normalised state; time feature; control in
 /// shares of action_scale]. The second critic is there without `twin` as well, and then idle.
 struct DdpgNetworks {
+  ///@{
+  /// The network that learns, and the one that follows it slowly and gives the targets.
   Mlp actor, target_actor;
   std::array<Mlp, 2> critic, target_critic;
-  AdamState actor_adam;
-  std::array<AdamState, 2> critic_adam;
+  ///@}
+  AdamState actor_adam;                  ///< of the actor
+  std::array<AdamState, 2> critic_adam;  ///< of the critics
 
+  /// Equal in all parts.
   friend bool operator==(const DdpgNetworks&, const DdpgNetworks&) = default;
 };
 
 /// All that decides the future of a run, besides the options.
 struct DdpgState {
-  DdpgNetworks networks;
-  Replay replay;
-  RunningMoments states;   ///< of the states, as the actor acts by
-  bool scaled = false;     ///< whether the two below have been found
-  double cost_mean = 0.0;  ///< reward = -(cost - cost_mean) / cost_scale
-  double cost_scale = 1.0;
+  DdpgNetworks networks;     ///< as they are trained
+  Replay replay;             ///< what they are trained on
+  RunningMoments states;     ///< of the states, as the actor acts by
+  bool scaled = false;       ///< whether the two below have been found
+  double cost_mean = 0.0;    ///< reward = -(cost - cost_mean) / cost_scale
+  double cost_scale = 1.0;   ///< > 0
   double updates_due = 0.0;  ///< less than 1: what updates_per_step has left over
   long updates = 0;          ///< of the critic
-  long samples = 0;
-  long steps = 0;
+  long samples = 0;          ///< rollouts of all updates so far
+  long steps = 0;            ///< their control steps
 
+  /// Equal in all parts.
   friend bool operator==(const DdpgState&, const DdpgState&) = default;
 };
 
@@ -103,8 +108,8 @@ class Ddpg {
   /// Throws InvalidArgument on invalid options or sizes.
   Ddpg(int nx, int nu, int steps, const DdpgOptions& options, RandomStream& stream);
 
-  [[nodiscard]] const DdpgOptions& options() const { return options_; }
-  [[nodiscard]] int steps() const { return steps_; }
+  [[nodiscard]] const DdpgOptions& options() const { return options_; }  ///< as they were given
+  [[nodiscard]] int steps() const { return steps_; }                     ///< the horizon
 
   /// The present policy, with its exploration as covariance and the limits of the controls.
   [[nodiscard]] NetworkPolicy policy() const;
@@ -114,6 +119,7 @@ class Ddpg {
   /// @param stream for the transitions that are learnt from and the targets' noise.
   DdpgReport update(const std::vector<RolloutsView>& batches, RandomStream stream);
 
+  /// What a checkpoint has to hold.
   [[nodiscard]] const DdpgState& state() const { return state_; }
   /// Throws InvalidArgument unless the sizes are the same and all is finite.
   void restore(DdpgState state);

@@ -21,7 +21,7 @@ struct Replay {
   /// Throws InvalidArgument unless all are at least 1.
   Replay(int nx, int nu, int capacity);
 
-  [[nodiscard]] int capacity() const { return static_cast<int>(cost.size()); }
+  [[nodiscard]] int capacity() const { return static_cast<int>(cost.size()); }  ///< places
 
   /// Takes in one transition. Sizes must be those of the replay. Does not allocate.
   void add(int t, const ConstVectorRef& state, const ConstVectorRef& control, double c,

@@ -9,9 +9,9 @@ namespace pilqr {
 /// The moments of all points so far, entry by entry (Chan, Golub, LeVeque: Algorithms for Computing
 /// the Sample Variance, 1983, eq. 2.1).
 struct RunningMoments {
-  double points = 0.0;
-  VectorX mean;     ///< n
-  VectorX squares;  ///< n, sum of the squared deviations from the mean
+  double points = 0.0;  ///< their number
+  VectorX mean;         ///< n
+  VectorX squares;      ///< n, sum of the squared deviations from the mean
 
   RunningMoments() = default;
   /// Of no points of n entries.
@@ -25,6 +25,7 @@ struct RunningMoments {
   /// and 1. Throws InvalidArgument on invalid options.
   [[nodiscard]] Normalisation normalisation(const NormalisationOptions& options) const;
 
+  /// Equal in all parts.
   friend bool operator==(const RunningMoments&, const RunningMoments&) = default;
 };
 

@@ -32,7 +32,7 @@ void require_valid(const TrpoOptions& options);
 
 /// One update.
 struct TrpoReport {
-  TrustRegionReport step{};
+  TrustRegionReport step{};  ///< of the policy
   /// 1 - variance of (return - value) over variance of the returns, of the value function that the
   /// advantages are from; 1 is perfect, NaN if the returns are all equal.
   double explained_variance = 0.0;
@@ -40,7 +40,7 @@ struct TrpoReport {
   long samples = 0;       ///< rollouts of all updates so far
   long steps = 0;         ///< their control steps
   Failure failure{};      ///< if not ok, all is as before the update
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// All that decides the future of a run, besides the options.
@@ -48,9 +48,10 @@ struct TrpoState {
   DiagonalGaussian policy;  ///< of normalised states, in shares of action_scale
   ValueState value;         ///< of [normalised state; time feature]
   RunningMoments states;    ///< of the states, as the policy acts by
-  long samples = 0;
-  long steps = 0;
+  long samples = 0;         ///< rollouts of all updates so far
+  long steps = 0;           ///< their control steps
 
+  /// Equal in all parts.
   friend bool operator==(const TrpoState&, const TrpoState&) = default;
 };
 
@@ -62,8 +63,8 @@ class Trpo {
   /// Throws InvalidArgument on invalid options or sizes.
   Trpo(int nx, int nu, int steps, const TrpoOptions& options, RandomStream& stream);
 
-  [[nodiscard]] const TrpoOptions& options() const { return options_; }
-  [[nodiscard]] int steps() const { return steps_; }
+  [[nodiscard]] const TrpoOptions& options() const { return options_; }  ///< as they were given
+  [[nodiscard]] int steps() const { return steps_; }                     ///< the horizon
 
   /// The present policy, with its exploration as covariance and without limits.
   [[nodiscard]] NetworkPolicy policy() const;
@@ -75,6 +76,7 @@ class Trpo {
   /// @param stream for the order of the points.
   TrpoReport update(const std::vector<RolloutsView>& batches, RandomStream stream);
 
+  /// What a checkpoint has to hold.
   [[nodiscard]] const TrpoState& state() const { return state_; }
   /// Throws InvalidArgument unless the sizes are the same and all is finite.
   void restore(TrpoState state);

@@ -11,13 +11,15 @@ namespace pilqr {
 /// The policy u ~ N(mean(z), diag(exp(log_std))^2). Its parameters are those of the network, then
 /// log_std.
 struct DiagonalGaussian {
-  Mlp mean;
+  Mlp mean;         ///< of normalised states
   VectorX log_std;  ///< nu, the same at every state
 
+  /// Of the network, and nu.
   [[nodiscard]] int parameter_count() const { return mean.parameter_count() + rows(log_std); }
   /// Adds to all parameters. Throws InvalidArgument on another size.
   void add(const ConstVectorRef& step);
 
+  /// Equal in all parts.
   friend bool operator==(const DiagonalGaussian&, const DiagonalGaussian&) = default;
 };
 
@@ -28,6 +30,7 @@ struct PolicyBatch {
   VectorX advantage;  ///< P, of the reward: large is good
 };
 
+/// How far a step may go, and how it is found.
 struct TrustRegionOptions {
   double kl_step = 0.01;    ///< delta: allowed mean divergence from the old policy, nats, > 0
   double damping = 0.1;     ///< added to the diagonal of the Fisher matrix, >= 0
@@ -51,7 +54,7 @@ struct TrustRegionReport {
   int backtracks = 0;        ///< how often the step was shortened
   double residual = 0.0;     ///< of the conjugate gradient, over the gradient's norm
   Failure failure{};         ///< if not ok, the policy is as it was
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// A step and its parts, with their buffers: steps of the same sizes do not allocate after the
@@ -77,6 +80,7 @@ class TrustRegion {
     double improvement = 0.0;  ///< mean of (ratio - 1) * advantage, TRPO eq. 14
     double kl = 0.0;           ///< mean of KL(old || policy)
   };
+  /// Of the batch and the old policy of begin().
   Measure measure(const DiagonalGaussian& policy);
 
   /// The natural gradient by conjugate gradient, scaled to the allowed divergence, then shortened
@@ -84,6 +88,7 @@ class TrustRegion {
   /// the gradient or the direction is not finite.
   TrustRegionReport step(DiagonalGaussian& policy, const PolicyBatch& batch);
 
+  /// As they were given.
   [[nodiscard]] const TrustRegionOptions& options() const { return options_; }
 
  private:

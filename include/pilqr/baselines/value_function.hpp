@@ -11,6 +11,7 @@
 
 namespace pilqr {
 
+/// How a value function is fitted.
 struct ValueOptions {
   std::vector<int> hidden{64, 64};  ///< units of each hidden layer
   Activation activation = Activation::tanh;
@@ -24,11 +25,12 @@ void require_valid(const ValueOptions& options);
 
 /// All that a value function carries from fit to fit.
 struct ValueState {
-  Mlp network;  ///< of points to standardised returns
-  AdamState adam;
+  Mlp network;         ///< of points to standardised returns
+  AdamState adam;      ///< of the network
   double mean = 0.0;   ///< value = mean + scale * network
   double scale = 1.0;  ///< > 0
 
+  /// Equal in all parts.
   friend bool operator==(const ValueState&, const ValueState&) = default;
 };
 
@@ -49,6 +51,7 @@ class ValueFunction {
   [[nodiscard]] Failure fit(const ConstMatrixRef& z, const ConstVectorRef& returns,
                             RandomStream& stream);
 
+  /// What a checkpoint has to hold.
   [[nodiscard]] const ValueState& state() const { return state_; }
   /// Throws InvalidArgument unless the sizes are the same and all is finite.
   void restore(ValueState state);

@@ -33,7 +33,7 @@ struct BaselineReport {
   std::vector<Rollouts<Nx, Nu>> rollouts;  ///< the good ones of each condition, as they were made
   Update update{};               ///< what the learner reports; as new if there was no update
   double seconds_rollout = 0.0;  ///< all rollouts on this rank
-  double seconds_update = 0.0;
+  double seconds_update = 0.0;   ///< of the learner
 
   /// The first failure: of a condition in their order, of the update.
   [[nodiscard]] Failure failure() const {
@@ -139,7 +139,7 @@ struct BaselineResult {
   bool stopped = false;  ///< by the callback, of any rank
   Report last{};         ///< of the last iteration; empty before the first
   Failure failure{};     ///< what ended the training; the policy is then the last good one
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// What to do along the way, as with trajectory optimisers, and what there is besides.

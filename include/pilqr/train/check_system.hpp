@@ -50,8 +50,8 @@ enum class SystemFault {
 /// A fault with its place: the first, or for derivatives the worst at the first bad step. Fields
 /// that do not apply are -1 or NaN.
 struct SystemFinding {
-  SystemFault fault = SystemFault::reset_failed;
-  int sample = -1;  ///< which noise the rollout had
+  SystemFault fault = SystemFault::reset_failed;  ///< what is wrong
+  int sample = -1;                                ///< which noise the rollout had
   int step = -1;    ///< of the state or the cost; 0 is the state that reset writes
   int row = -1;     ///< entry of the state, or of y = [x; u] for derivatives
   int column = -1;  ///< of the Hessian
@@ -67,7 +67,7 @@ struct SystemFinding {
 struct CheckSystemOptions {
   int condition = 0;       ///< >= 0
   std::uint64_t seed = 0;  ///< rollouts are those of iteration 0 of a training with this seed
-  NoiseOptions noise{};
+  NoiseOptions noise{};    ///< of the rollouts
   /// False for what cannot repeat itself bit by bit, such as a robot: one rollout in place of up to
   /// five, and one on no copy.
   bool deterministic = true;
@@ -85,19 +85,19 @@ void require_valid(const CheckSystemOptions& options);
 /// What check_system found, and what it measured on the way. Times are 0 if nothing was called.
 struct SystemReport {
   std::vector<SystemFinding> findings{};  ///< one of a kind
-  int condition = 0;
-  int steps = 0;     ///< the horizon T
-  int nx = 0;        ///< entries of the state
-  int nu = 0;        ///< entries of the control
-  int rollouts = 0;  ///< made on the system itself
-  int copies = 0;    ///< rollouts made on copies
-  double seconds_per_reset = 0.0;
-  double seconds_per_step = 0.0;      ///< mean
-  double seconds_slowest_step = 0.0;  ///< of any
-  double seconds_per_cost = 0.0;      ///< of the sampled cost
-  double seconds_per_expansion = 0.0;
+  int condition = 0;                      ///< that was checked
+  int steps = 0;                          ///< the horizon T
+  int nx = 0;                             ///< entries of the state
+  int nu = 0;                             ///< entries of the control
+  int rollouts = 0;                       ///< made on the system itself
+  int copies = 0;                         ///< rollouts made on copies
+  double seconds_per_reset = 0.0;         ///< mean
+  double seconds_per_step = 0.0;          ///< mean
+  double seconds_slowest_step = 0.0;      ///< of any
+  double seconds_per_cost = 0.0;          ///< of the sampled cost
+  double seconds_per_expansion = 0.0;     ///< mean
 
-  [[nodiscard]] bool ok() const { return findings.empty(); }
+  [[nodiscard]] bool ok() const { return findings.empty(); }  ///< no finding
   /// For people, several lines: sizes, times, and a line for each finding.
   [[nodiscard]] std::string message() const;
 };

@@ -22,6 +22,7 @@ struct Progress {
   /// Where rollouts are those of a network, after the first of them.
   std::optional<BestNetwork> best_network{};
 
+  /// Equal in all parts.
   friend bool operator==(const Progress&, const Progress&) = default;
 };
 
@@ -59,7 +60,7 @@ void save_checkpoint(const std::filesystem::path& path, const Settings& settings
 
 /// What a run goes on from.
 struct LoadedCheckpoint {
-  Progress progress;
+  Progress progress;  ///< when it was written
   /// Why the last checkpoint was passed over for the one before; empty if it was not.
   std::string damage{};
 };

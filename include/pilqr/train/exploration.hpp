@@ -27,7 +27,7 @@ void require_valid(const ExplorationOptions& options);
 struct Exploration {
   double std_min = 0.0;    ///< least standard deviation of a control, its unit
   double ratio_min = 0.0;  ///< least and greatest ratio to the first policy, see ExplorationOptions
-  double ratio_max = 0.0;
+  double ratio_max = 0.0;  ///< the greatest, likewise
 };
 
 /// @param L lower Cholesky factors, nu x nu. @param first those of the first policy.

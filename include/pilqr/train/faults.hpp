@@ -44,8 +44,8 @@ inline void require_valid(const FaultOptions& o) {
 /// A rollout that an update does not see.
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct FailedRollout {
-  int iteration = 0;
-  Failure failure;  ///< why, with condition, sample, step and attempt
+  int iteration = 0;  ///< of the training, from 0
+  Failure failure;    ///< why, with condition, sample, step and attempt
   /// One sample: the steps up to the last control that was applied, all if rejected.
   Rollouts<Nx, Nu> rollout;
 };

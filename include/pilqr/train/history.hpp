@@ -33,16 +33,18 @@ struct BestPolicy {
   double cost = std::numeric_limits<double>::infinity();  ///< mean over the good rollouts
   int iteration = -1;                                     ///< whose rollouts they were
 
+  /// Equal in all parts.
   friend bool operator==(const BestPolicy&, const BestPolicy&) = default;
 };
 
 /// What is carried from one iteration to the next for one condition; for checkpoints.
 struct ConditionHistory {
-  int failed_updates = 0;  ///< updates that have failed since the last good one
-  BestPolicy best{};
+  int failed_updates = 0;                ///< updates that have failed since the last good one
+  BestPolicy best{};                     ///< so far
   Sequence<Dynamic, Dynamic> first_L{};  ///< of the first policy
   int spent = 0;                         ///< iterations in a row with its exploration spent
 
+  /// Equal in all parts.
   friend bool operator==(const ConditionHistory&, const ConditionHistory&) = default;
 };
 

@@ -32,10 +32,11 @@ using Learner = std::variant<std::vector<AnyOptimizer>, AnyMdgps, AnyBaseline>;
 /// The network whose rollouts had the least mean cost over the conditions; what BestPolicy says of
 /// that cost holds here.
 struct BestNetwork {
-  NetworkPolicy policy;
+  NetworkPolicy policy;                                   ///< that made the rollouts
   double cost = std::numeric_limits<double>::infinity();  ///< mean over the conditions
   int iteration = -1;                                     ///< whose rollouts they were
 
+  /// Equal in all parts.
   friend bool operator==(const BestNetwork&, const BestNetwork&) = default;
 };
 

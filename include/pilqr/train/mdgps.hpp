@@ -65,8 +65,11 @@ class StopWatch {
 template <class Optimizer, GlobalPolicy G>
 class Mdgps {
  public:
+  /// Of a condition.
   using Policy = std::remove_cvref_t<decltype(std::declval<const Optimizer&>().policy())>;
+  /// Entries of the state.
   static constexpr int Nx = decltype(Policy::K)::Element::ColsAtCompileTime;
+  /// Entries of the control.
   static constexpr int Nu = decltype(Policy::K)::Element::RowsAtCompileTime;
 
   /// @param observations of the conditions; none: the state alone in all.
@@ -100,7 +103,7 @@ class Mdgps {
     }
   }
 
-  [[nodiscard]] const MdgpsOptions& options() const { return options_; }
+  [[nodiscard]] const MdgpsOptions& options() const { return options_; }  ///< as they were given
   /// The optimisers, whose policy() is the local policy of their last good C-step.
   [[nodiscard]] const std::vector<Optimizer>& locals() const { return locals_; }
   /// The policy of the last good S-step.
@@ -255,7 +258,7 @@ struct MdgpsResult {
   bool stopped = false;  ///< by the callback, of any rank
   MdgpsReport last{};    ///< of the last iteration; empty before the first
   Failure failure{};     ///< what ended the training; every policy is then its last good one
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// What to do along the way: that of a training without a global policy, and what there is besides.

@@ -16,8 +16,8 @@ enum class SampleWith {
 struct MdgpsOptions {
   /// The global policy's: the linearisation is then that of the policy that was sampled.
   SampleWith sample_with = SampleWith::global_policy;
-  LinearizeOptions linearize{};
-  SupervisionOptions supervision{};
+  LinearizeOptions linearize{};      ///< of the global policy
+  SupervisionOptions supervision{};  ///< of the S-step
 };
 
 /// Throws InvalidArgument, naming the option that is out of range.

@@ -15,9 +15,11 @@ namespace pilqr {
 /// Puts values behind each other.
 class MessageWriter {
  public:
+  /// The bytes of a number, as this machine has them.
   template <class Number>
   requires std::is_arithmetic_v<Number>
   void put(Number value) { append(&value, sizeof value); }
+  /// The length of a text and its bytes.
   void put(std::string_view text) {
     put(text.size());
     append(text.data(), text.size());
@@ -27,8 +29,8 @@ class MessageWriter {
     append(column.data(), sizeof(double) * static_cast<std::size_t>(column.size()));
   }
 
-  void reserve(std::size_t bytes) { bytes_.reserve(bytes); }
-  [[nodiscard]] const std::string& bytes() const { return bytes_; }
+  void reserve(std::size_t bytes) { bytes_.reserve(bytes); }         ///< of the whole message
+  [[nodiscard]] const std::string& bytes() const { return bytes_; }  ///< the message
 
  private:
   void append(const void* data, std::size_t size) {
@@ -41,8 +43,10 @@ class MessageWriter {
 /// asked for: the ranks then disagree on what they do.
 class MessageReader {
  public:
+  /// Reads from the front; the bytes must outlive it.
   explicit MessageReader(std::string_view bytes) : rest_(bytes) {}
 
+  /// What put() wrote of a number of this type. Throws InvalidArgument for a bool not 0 or 1.
   template <class Number>
   requires std::is_arithmetic_v<Number> Number get() {
     if constexpr (std::is_same_v<Number, bool>) {
@@ -54,10 +58,12 @@ class MessageReader {
     copy(&value, sizeof value);
     return value;
   }
+  /// What put() wrote of a text.
   std::string get_text() {
     std::string text(taken(get<std::size_t>()));
     return text;
   }
+  /// What put_column() wrote of a column of this length.
   template <class Column>
   void get_column(Column&& column) {
     copy(column.data(), sizeof(double) * static_cast<std::size_t>(column.size()));

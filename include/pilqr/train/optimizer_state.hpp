@@ -12,7 +12,7 @@ namespace pilqr {
 
 /// The policy, and what the optimisers with a model know besides.
 struct OptimizerState {
-  LinearGaussianPolicy<> policy;
+  LinearGaussianPolicy<> policy;           ///< of the last good update
   std::optional<ModelBasedState> model{};  ///< empty: PI2
 };
 

@@ -35,30 +35,32 @@ Algorithm local_algorithm(Algorithm algorithm);
 /// The global policy of guided policy search; hidden layers and activation are those of TRPO's and
 /// DDPG's networks too, value function and critics among them.
 struct NetworkSettings {
-  std::vector<int> hidden{64, 64};  ///< units of each hidden layer
-  Activation activation = Activation::tanh;
-  NetworkTraining training{};
+  std::vector<int> hidden{64, 64};           ///< units of each hidden layer
+  Activation activation = Activation::tanh;  ///< of hidden units
+  NetworkTraining training{};                ///< in the S-step
 };
 
 /// One run's settings; what an algorithm does not use is ignored by it.
 struct Settings {
-  std::string task;
-  Algorithm algorithm = Algorithm::pilqr;
-  std::uint64_t seed = 0;
-  int samples = 20;
-  int iterations = 20;
-  std::vector<int> conditions{0};
-  NoiseOptions noise{};
-  FaultOptions faults{};
-  StopOptions stop{};
-  ExplorationOptions exploration{};
-  ModelOptions model{};
-  ReplayOptions replay{};
-  KlStepOptions kl_step{};
-  KlRule kl_rule = KlRule::improvement;
-  LqrFlmOptions lqr_flm{};
-  TemperatureOptions temperature{};
-  double dual_floor = 0.01;  ///< pilqr only, like the next three
+  std::string task;                        ///< its name
+  Algorithm algorithm = Algorithm::pilqr;  ///< how it learns
+  std::uint64_t seed = 0;                  ///< everything random follows from it
+  int samples = 20;                        ///< rollouts per iteration and condition
+  int iterations = 20;                     ///< of the training
+  std::vector<int> conditions{0};          ///< their ids
+  NoiseOptions noise{};                    ///< of the exploration
+  FaultOptions faults{};                   ///< rollouts that fail
+  StopOptions stop{};                      ///< when a training ends early
+  ExplorationOptions exploration{};        ///< its floor
+  ModelOptions model{};                    ///< with a model only
+  ReplayOptions replay{};                  ///< with a model only
+  KlStepOptions kl_step{};                 ///< with a model only
+  KlRule kl_rule = KlRule::improvement;    ///< with a model only
+  LqrFlmOptions lqr_flm{};                 ///< with a model only
+  TemperatureOptions temperature{};        ///< pilqr and pi2 only
+  double dual_floor = 0.01;                ///< pilqr only, like the next three
+  ///@{
+  /// Of the model-free step.
   CostSource temperature_source = CostSource::sampled;
   CostSource weight_source = CostSource::sampled;
   SampleControls controls = SampleControls::taken;

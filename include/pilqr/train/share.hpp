@@ -16,9 +16,9 @@ namespace pilqr {
 
 /// One line of a training log.
 struct IterationRecord {
-  int iteration = 0;
-  int condition = 0;  ///< its id
-  UpdateReport report{};
+  int iteration = 0;      ///< of the training, from 0
+  int condition = 0;      ///< its id
+  UpdateReport report{};  ///< of the condition's optimiser
   /// All conditions are sampled together; this is an equal share of the time that took, messages
   /// included.
   double seconds_rollout = 0.0;
@@ -31,19 +31,22 @@ struct IterationRecord {
 /// The pieces rank, rank + ranks, .. of [0, pieces): what one rank of a team works on. Neighbours
 /// are on different ranks, so that expensive conditions are shared too.
 struct Share {
-  int rank = 0;
-  int ranks = 1;
-  int pieces = 0;
+  int rank = 0;    ///< this one, from 0
+  int ranks = 1;   ///< of the team
+  int pieces = 0;  ///< of all ranks
 
+  /// Pieces of this rank.
   [[nodiscard]] int count() const { return pieces <= rank ? 0 : (pieces - 1 - rank) / ranks + 1; }
-  [[nodiscard]] int piece(int j) const { return rank + j * ranks; }
+  [[nodiscard]] int piece(int j) const { return rank + j * ranks; }  ///< the j-th of them
 };
 
+///@{
 /// One failure, one report.
 void put(const Failure& failure, MessageWriter& out);
 Failure get_failure(MessageReader& in);
 void put(const IterationRecord& record, MessageWriter& out);
 IterationRecord get_record(MessageReader& in);
+///@}
 
 /// Bytes of one rollout in a message: states, controls, noise and costs.
 constexpr std::size_t rollout_bytes(int steps, int nx, int nu) {

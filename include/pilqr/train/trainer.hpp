@@ -27,7 +27,7 @@ struct TrainResult {
   Failure failure{};  ///< what ended the training; every policy is then its last good one
   /// Updates in a row that had failed in the failure's condition; 0: it had too few good rollouts.
   int failed_updates = 0;
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// What to do along the way, on the calling thread if not said otherwise. Any may be empty. Every

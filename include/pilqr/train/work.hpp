@@ -24,15 +24,15 @@ namespace pilqr {
 
 /// How long to train, on what.
 struct TrainOptions {
-  int iterations = 20;     ///< to do in this call
-  int samples = 20;        ///< rollouts per iteration and condition
-  std::uint64_t seed = 0;  ///< everything random follows from it
-  NoiseOptions noise{};
-  FaultOptions faults{};
-  StopOptions stop{};
-  ExplorationOptions exploration{};
-  int first_iteration = 0;        ///< index of the first one; > 0 when a run goes on
-  std::vector<int> conditions{};  ///< their ids; empty: 0, 1, .. one per optimiser
+  int iterations = 20;               ///< to do in this call
+  int samples = 20;                  ///< rollouts per iteration and condition
+  std::uint64_t seed = 0;            ///< everything random follows from it
+  NoiseOptions noise{};              ///< of the exploration
+  FaultOptions faults{};             ///< rollouts that fail
+  StopOptions stop{};                ///< when a training ends early
+  ExplorationOptions exploration{};  ///< its floor
+  int first_iteration = 0;           ///< index of the first one; > 0 when a run goes on
+  std::vector<int> conditions{};     ///< their ids; empty: 0, 1, .. one per optimiser
 
   /// The id of the condition at this place.
   [[nodiscard]] int id(std::size_t m) const {

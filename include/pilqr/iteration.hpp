@@ -48,16 +48,18 @@ struct UpdateReport {
   double temperature_mean = none;
   double effective_samples_min = none;  ///< least effective number of samples of any t
   int replay_diverged_step = -1;        ///< first step at which the replay left the data, or -1
+  ///@{
   /// Of the policy after the update, failed or not: least standard deviation of a control's noise
   /// at any step, its unit, and least and greatest ratio to the first policy's
   /// (ExplorationOptions). Set by train().
   double noise_std_min = none;
   double noise_ratio_min = none;
   double noise_ratio_max = none;
+  ///@}
   int floored_steps = 0;  ///< whose covariance was raised to the floor, by train()
   UpdateSteps steps{};    ///< empty if the update failed
   Failure failure;        ///< if not ok, the policy is the one before the update
-  [[nodiscard]] bool ok() const { return failure.ok(); }
+  [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
 /// The first policy of an optimiser, as it is. Throws InvalidArgument if it is not valid.
@@ -101,7 +103,7 @@ inline Failure first_non_finite(const MatrixX& cost_to_go) {
 
 /// How dynamics are fitted.
 struct ModelOptions {
-  DynamicsFitOptions fit{};
+  DynamicsFitOptions fit{};  ///< of the dynamics
   /// Set: with the neighbouring steps as a prior.
   std::optional<NeighbourPriorOptions> neighbours = NeighbourPriorOptions{};
   /// Set: with a mixture prior over the last iterations, and without the neighbours.
@@ -118,15 +120,16 @@ inline void require_valid(const ModelOptions& o) {
 /// Lines 3 and 4 of PILQR17 Algorithm 1: the models that a batch of rollouts gives.
 template <int Nx, int Nu>
 struct FittedModel {
-  LinearGaussianDynamics<Nx, Nu> dynamics;
-  QuadraticCost<Nx, Nu> cost;
-  InitialState<Nx> start;
+  LinearGaussianDynamics<Nx, Nu> dynamics;  ///< x' of [x; u]
+  QuadraticCost<Nx, Nu> cost;               ///< expanded at the samples
+  InitialState<Nx> start;                   ///< of the sampled first states
   NeighbourPrior neighbours;  ///< what the dynamics were fitted to, if with neighbours
 };
 
 /// The mixture as fit_dynamics wants it.
 struct MixturePrior {
-  const GmmPrior& gmm;
+  const GmmPrior& gmm;  ///< over z = [x; u; x']
+  /// The mixture's prior for these points.
   [[nodiscard]] NormalInverseWishart at(int, const MatrixX& z) const { return gmm.at(z); }
 };
 
@@ -162,8 +165,8 @@ template <int Nx, int Nu, Cost C>
 
 /// What the optimisers that use a model carry from one iteration to the next, besides the policy.
 struct ModelBasedState {
-  KlStep kl_step;
-  std::optional<GmmPrior> gmm;
+  KlStep kl_step;               ///< multipliers of the KL step
+  std::optional<GmmPrior> gmm;  ///< the mixture, if there is one
   bool adapt = false;           ///< false in the first iteration, which has the base step
   double lqr_dual = 1.0;        ///< where the search for the total constraint's dual starts
   double expected_cost = 0.0;   ///< of the last sampled policy under its model

@@ -12,19 +12,19 @@ namespace pilqr {
 
 /// Alone, LQR-FLM need not leave room for PI2, so its base step is larger than in PILQR.
 struct LqrFlmAloneOptions {
-  ModelOptions model{};
-  ReplayOptions replay{};
-  KlStepOptions kl_step{.base_first = 0.4, .base_last = 0.4};
-  KlRule kl_rule = KlRule::improvement;
-  LqrFlmOptions lqr_flm{};
+  ModelOptions model{};    ///< of the dynamics and the cost
+  ReplayOptions replay{};  ///< of the prediction of each sample's cost
+  KlStepOptions kl_step{.base_first = 0.4, .base_last = 0.4};  ///< of the update
+  KlRule kl_rule = KlRule::improvement;                        ///< how kl_step adapts
+  LqrFlmOptions lqr_flm{};                                     ///< of the update
 };
 
 /// The policy of one condition and what LQR-FLM carries from one iteration to the next.
 template <int Nx = Dynamic, int Nu = Dynamic>
 class LqrFlm {
  public:
-  using Policy = LinearGaussianPolicy<Nx, Nu>;
-  using Options = LqrFlmAloneOptions;
+  using Policy = LinearGaussianPolicy<Nx, Nu>;  ///< of one condition
+  using Options = LqrFlmAloneOptions;           ///< its settings
 
   /// Throws InvalidArgument if the policy or an option is invalid.
   explicit LqrFlm(Policy initial, const Options& options = {})

@@ -11,16 +11,16 @@ namespace pilqr {
 
 /// Alone, PI2 gains from longer steps and slower cooling than as the second half of PILQR.
 struct Pi2AloneOptions {
-  TemperatureOptions temperature{.kl_step = 1.5, .kl_share = 0.5};
-  Pi2Options pi2{.covariance_damping = 3.0};
+  TemperatureOptions temperature{.kl_step = 1.5, .kl_share = 0.5};  ///< of the weights
+  Pi2Options pi2{.covariance_damping = 3.0};                        ///< of the update
 };
 
 /// The policy of one condition. PI2 carries nothing else from one iteration to the next.
 template <int Nx = Dynamic, int Nu = Dynamic>
 class Pi2 {
  public:
-  using Policy = LinearGaussianPolicy<Nx, Nu>;
-  using Options = Pi2AloneOptions;
+  using Policy = LinearGaussianPolicy<Nx, Nu>;  ///< of one condition
+  using Options = Pi2AloneOptions;              ///< its settings
 
   /// Throws InvalidArgument if the policy or an option is invalid.
   explicit Pi2(Policy initial, const Options& options = {})

@@ -31,21 +31,21 @@ enum class SampleControls {
 
 /// The settings of every step, in the order of Algorithm 1.
 struct PilqrOptions {
-  ModelOptions model{};
-  ReplayOptions replay{};
-  KlStepOptions kl_step{};
-  LqrFlmOptions lqr_flm{};
-  KlRule kl_rule = KlRule::improvement;
+  ModelOptions model{};                  ///< of lines 3 and 4
+  ReplayOptions replay{};                ///< of line 5, the prediction of each sample's cost
+  KlStepOptions kl_step{};               ///< of the model-based step
+  LqrFlmOptions lqr_flm{};               ///< of the model-based step
+  KlRule kl_rule = KlRule::improvement;  ///< how kl_step adapts
   /// The dual of the model-based step, at every t, is at least this times the temperature of the
   /// model-free one. Both are prices, cost per nat of divergence: where the samples' costs differ
   /// by much, a model that promises little must not use up the exploration. 0: no such bound. Per
   /// step only.
   double dual_floor = 0.01;
-  TemperatureOptions temperature{.kl_share = 1.0 / 3.0};
-  CostSource temperature_source = CostSource::sampled;
-  CostSource weight_source = CostSource::sampled;
-  SampleControls controls = SampleControls::taken;
-  Pi2Options pi2{.covariance_damping = 3.0};
+  TemperatureOptions temperature{.kl_share = 1.0 / 3.0};  ///< of the model-free step
+  CostSource temperature_source = CostSource::sampled;    ///< of the temperature
+  CostSource weight_source = CostSource::sampled;         ///< of the weights
+  SampleControls controls = SampleControls::taken;        ///< that the model-free step sees
+  Pi2Options pi2{.covariance_damping = 3.0};              ///< of the model-free step
 
   /// The published method with its authors' settings. What remains different (corrections, and the
   /// exact solution of line 7) is in docs/deviations.md.
@@ -82,8 +82,8 @@ inline void require_valid(const PilqrOptions& o) {
 template <int Nx = Dynamic, int Nu = Dynamic>
 class Pilqr {
  public:
-  using Policy = LinearGaussianPolicy<Nx, Nu>;
-  using Options = PilqrOptions;
+  using Policy = LinearGaussianPolicy<Nx, Nu>;  ///< of one condition
+  using Options = PilqrOptions;                 ///< its settings
 
   /// Throws InvalidArgument if the policy or an option is invalid.
   explicit Pilqr(Policy initial, const Options& options = {})

@@ -48,7 +48,7 @@ void require(bool condition, fmt::format_string<Args...> format, Args&&... args)
 
 /// What went wrong in an iteration.
 enum class FailureKind {
-  none,
+  none,                 ///< all is well
   system_error,         ///< the system threw
   non_finite_state,     ///< the system returned NaN or infinity
   non_finite_control,   ///< the policy's control is NaN or infinity

@@ -14,14 +14,14 @@ namespace pilqr {
 
 /// What a stream is drawn for; streams of different purpose never overlap.
 enum class StreamPurpose : std::uint8_t {
-  exploration = 0,
-  system = 1,
-  fit = 2,
-  evaluation = 3,
-  evaluation_system = 4,
-  policy_fit = 5,       ///< the mixture prior of a linearised global policy
-  policy_training = 6,  ///< supervision of a global policy
-  baseline = 7,         ///< minibatches and target noise of DDPG and TRPO
+  exploration = 0,        ///< noise of the policy's controls
+  system = 1,             ///< what a system draws
+  fit = 2,                ///< the mixture prior of the dynamics
+  evaluation = 3,         ///< exploration, outside training
+  evaluation_system = 4,  ///< system, outside training
+  policy_fit = 5,         ///< the mixture prior of a linearised global policy
+  policy_training = 6,    ///< supervision of a global policy
+  baseline = 7,           ///< minibatches and target noise of DDPG and TRPO
 };
 
 /// The key of a stream. At most 2^24 conditions.

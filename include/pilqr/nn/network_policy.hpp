@@ -56,7 +56,7 @@ class NetworkPolicy {
   /// Buffers of one thread for mean(); they take their size from the first call.
   struct Workspace {
     MlpWorkspace network{};  ///< of the mean
-    MatrixX z{};  ///< nx x up to 256, normalised states
+    MatrixX z{};             ///< nx x up to 256, normalised states
   };
 
   /// The same numbers. Another call with no more columns than any before allocates nothing. `out`

@@ -48,10 +48,10 @@ struct UpdateReport {
   double temperature_mean = none;
   double effective_samples_min = none;  ///< least effective number of samples of any t
   int replay_diverged_step = -1;        ///< first step at which the replay left the data, or -1
-  ///@{
   /// Of the policy after the update, failed or not: least standard deviation of a control's noise
   /// at any step, its unit, and least and greatest ratio to the first policy's
   /// (ExplorationOptions). Set by train().
+  ///@{
   double noise_std_min = none;
   double noise_ratio_min = none;
   double noise_ratio_max = none;

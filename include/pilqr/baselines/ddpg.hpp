@@ -63,8 +63,8 @@ struct DdpgReport {
 /// The networks and their optimisers. Critics take [normalised state; time feature; control in
 /// shares of action_scale]. The second critic is there without `twin` as well, and then idle.
 struct DdpgNetworks {
-  ///@{
   /// The network that learns, and the one that follows it slowly and gives the targets.
+  ///@{
   Mlp actor, target_actor;
   std::array<Mlp, 2> critic, target_critic;
   ///@}

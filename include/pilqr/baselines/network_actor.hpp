@@ -21,8 +21,8 @@ class NetworkActor {
     require_valid(observation_, nx());
   }
 
-  ///@{
   /// The horizon, entries of the state and of the control.
+  ///@{
   [[nodiscard]] int steps() const { return steps_; }
   [[nodiscard]] int nx() const { return policy_.nx() - observation_.extra(); }
   [[nodiscard]] int nu() const { return policy_.nu(); }

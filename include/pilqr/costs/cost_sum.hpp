@@ -20,8 +20,8 @@ class AnyCost {
       : cost_(std::make_shared<const Model<C>>(std::move(cost))) {}
 
   // Copies only: a moved-from AnyCost would have no cost to call.
-  ///@{
   /// Shares the cost.
+  ///@{
   AnyCost(const AnyCost&) = default;
   AnyCost& operator=(const AnyCost&) = default;
   ///@}

@@ -43,8 +43,8 @@ struct Jet {
             second * a.slope * a.gradient + first * a.slope_gradient};
   }
 
-  ///@{
   /// The result of the operation on values, with its derivatives by the chain rule.
+  ///@{
   friend Jet operator-(const Jet& a) { return chain(a, -a.value, -1.0, 0.0); }
   friend Jet operator+(const Jet& a) { return a; }
   friend Jet operator+(const Jet& a, const Jet& b) {
@@ -77,14 +77,14 @@ struct Jet {
   Jet& operator/=(const Jet& b) { return *this = *this / b; }
   ///@}
 
-  ///@{
   /// Of the values.
+  ///@{
   friend bool operator==(const Jet& a, const Jet& b) { return a.value == b.value; }
   friend auto operator<=>(const Jet& a, const Jet& b) { return a.value <=> b.value; }
   ///@}
 
-  ///@{
   /// The function of the values, as in `<cmath>`, with its derivatives by the chain rule.
+  ///@{
   friend Jet sqrt(const Jet& a) {
     const double r = std::sqrt(a.value);
     return chain(a, r, 0.5 / r, -0.25 / (r * a.value));
@@ -176,8 +176,8 @@ struct Jet {
   friend Jet min(const Jet& a, const Jet& b) {
     return a.value > b.value || std::isnan(b.value) ? b : a;
   }
-  ///@{
   /// Of the value.
+  ///@{
   friend bool isnan(const Jet& a) { return std::isnan(a.value); }
   friend bool isinf(const Jet& a) { return std::isinf(a.value); }
   friend bool isfinite(const Jet& a) { return std::isfinite(a.value); }

@@ -88,8 +88,8 @@ struct ControlTime {
 /// thread at a time; copies are independent.
 class Controller {
  public:
-  ///@{
   /// Copies the policy. Throws InvalidArgument unless the policy and all options are valid.
+  ///@{
   template <int Nx, int Nu>
   explicit Controller(const LinearGaussianPolicy<Nx, Nu>& policy, ControllerOptions options = {})
       : Controller(Program(TimeVarying{to_dynamic(policy)}), std::move(options)) {}
@@ -114,8 +114,8 @@ class Controller {
   /// counts go on.
   void reset() noexcept;
 
-  ///@{
   /// Entries of the state and of the control.
+  ///@{
   [[nodiscard]] int nx() const noexcept { return nx_; }
   [[nodiscard]] int nu() const noexcept { return nu_; }
   ///@}

@@ -89,8 +89,8 @@ class Gmm {
 
   /// No clusters: nothing has been fitted.
   [[nodiscard]] bool empty() const { return clusters() == 0; }
-  ///@{
   /// Entries of a point, D; number of clusters, K; number of points it was fitted to.
+  ///@{
   [[nodiscard]] int dim() const { return rows(parameters_.means); }
   [[nodiscard]] int clusters() const { return cols(parameters_.means); }
   [[nodiscard]] int points() const { return parameters_.points; }

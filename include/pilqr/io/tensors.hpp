@@ -59,8 +59,8 @@ class TensorReader {
   /// @param path begins the messages.
   TensorReader(SafeTensors contents, std::filesystem::path path);
 
-  ///@{
   /// Everything in the file, and the path that begins the messages.
+  ///@{
   [[nodiscard]] const SafeTensors& contents() const { return contents_; }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   ///@}
@@ -94,8 +94,8 @@ class TensorReader {
     return *values;
   }
 
-  ///@{
   /// A tensor of double with one dimension [n], or two [rows, columns].
+  ///@{
   [[nodiscard]] VectorX vector(const std::string& name) const;
   [[nodiscard]] MatrixX matrix(const std::string& name) const;
   ///@}

@@ -26,8 +26,8 @@ class AnySystem {
     require(fits(S::Nx, nx) && fits(S::Nu, nu) && nx >= 1 && nu >= 1,
             "a system of nx = {}, nu = {}; its type says {}, {}", nx, nu, S::Nx, S::Nu);
   }
-  ///@{
   /// A copy of the system.
+  ///@{
   AnySystem(const AnySystem& other)
       : model_(other.model_->clone()), nx_(other.nx_), nu_(other.nu_) {}
   AnySystem& operator=(const AnySystem& other) {
@@ -41,8 +41,8 @@ class AnySystem {
   ///@}
   ~AnySystem() = default;
 
-  ///@{
   /// Entries of the state and of the control.
+  ///@{
   [[nodiscard]] int nx() const { return nx_; }
   [[nodiscard]] int nu() const { return nu_; }
   ///@}
@@ -50,8 +50,8 @@ class AnySystem {
   /// Whether the system says that rollouts of it cannot run in parallel, see is_serial().
   [[nodiscard]] bool serial() const { return model_->serial(); }
 
-  ///@{
   /// Those of the system, see System.
+  ///@{
   void reset(int condition, RandomStream& stream, VectorX& x) {
     x.resize(nx_);
     model_->reset(condition, stream, x);

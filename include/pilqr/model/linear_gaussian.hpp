@@ -25,8 +25,8 @@ struct LinearGaussianPolicy {
             nu);
   }
 
-  ///@{
   /// The horizon T, entries of the state and of the control.
+  ///@{
   [[nodiscard]] int steps() const { return K.steps(); }
   [[nodiscard]] int nx() const { return K.cols(); }
   [[nodiscard]] int nu() const { return K.rows(); }
@@ -55,8 +55,8 @@ struct LinearGaussianPolicy {
 
 /// LinearGaussianPolicy of any compile-time sizes, to read; see SequenceView.
 struct PolicyView {
-  ///@{
   /// Those of the policy.
+  ///@{
   SequenceView<> K, k, L;
   ///@}
 
@@ -64,8 +64,8 @@ struct PolicyView {
   template <int Nx, int Nu>
   PolicyView(const LinearGaussianPolicy<Nx, Nu>& p)  // NOLINT: a view
       : K(p.K), k(p.k), L(p.L) {}
-  ///@{
   /// The horizon T, entries of the state and of the control.
+  ///@{
   [[nodiscard]] int steps() const { return K.steps(); }
   [[nodiscard]] int nx() const { return K.cols(); }
   [[nodiscard]] int nu() const { return K.rows(); }
@@ -133,8 +133,8 @@ struct LinearGaussianDynamics {
 
   /// The horizon T.
   [[nodiscard]] int steps() const { return F.steps() + 1; }
-  ///@{
   /// Entries of the state and of the control.
+  ///@{
   [[nodiscard]] int nx() const { return F.rows(); }
   [[nodiscard]] int nu() const { return F.cols() - F.rows(); }
   ///@}
@@ -142,8 +142,8 @@ struct LinearGaussianDynamics {
 
 /// LinearGaussianDynamics of any compile-time sizes, to read; see SequenceView.
 struct DynamicsView {
-  ///@{
   /// Those of the dynamics.
+  ///@{
   SequenceView<Eigen::RowMajor> F;
   SequenceView<> f, W;
   ///@}
@@ -152,8 +152,8 @@ struct DynamicsView {
   template <int Nx, int Nu>
   DynamicsView(const LinearGaussianDynamics<Nx, Nu>& d)  // NOLINT: a view
       : F(d.F), f(d.f), W(d.W) {}
-  ///@{
   /// The horizon T, entries of the state and of the control.
+  ///@{
   [[nodiscard]] int steps() const { return F.steps() + 1; }
   [[nodiscard]] int nx() const { return F.rows(); }
   [[nodiscard]] int nu() const { return F.cols() - F.rows(); }

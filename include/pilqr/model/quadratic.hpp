@@ -21,8 +21,8 @@ struct QuadraticCost {
   QuadraticCost(int steps, int nx, int nu)
       : C(steps, nx + nu, nx + nu), c(steps, nx + nu), c0(VectorX::Zero(steps)), nx_(nx) {}
 
-  ///@{
   /// The horizon T, entries of the state and of the control.
+  ///@{
   [[nodiscard]] int steps() const { return C.steps(); }
   [[nodiscard]] int nx() const { return nx_; }
   [[nodiscard]] int nu() const { return C.rows() - nx_; }
@@ -43,8 +43,8 @@ struct QuadraticCost {
 
 /// QuadraticCost of any compile-time sizes, to read; see SequenceView.
 struct CostModelView {
-  ///@{
   /// Those of the cost.
+  ///@{
   SequenceView<> C, c;
   const VectorX& c0;
   ///@}
@@ -53,8 +53,8 @@ struct CostModelView {
   template <int Nx, int Nu>
   CostModelView(const QuadraticCost<Nx, Nu>& cost)  // NOLINT: a view
       : C(cost.C), c(cost.c), c0(cost.c0), nx_(cost.nx()) {}
-  ///@{
   /// The horizon T, entries of the state and of the control.
+  ///@{
   [[nodiscard]] int steps() const { return C.steps(); }
   [[nodiscard]] int nx() const { return nx_; }
   [[nodiscard]] int nu() const { return C.rows() - nx_; }

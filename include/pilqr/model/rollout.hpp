@@ -24,8 +24,8 @@ struct Rollouts {
         xi(steps, nu, samples),
         cost(MatrixX::Zero(samples, steps)) {}
 
-  ///@{
   /// The horizon T, number of samples N, entries of the state and of the control.
+  ///@{
   [[nodiscard]] int steps() const { return x.steps(); }
   [[nodiscard]] int samples() const { return x.cols(); }
   [[nodiscard]] int nx() const { return x.rows(); }
@@ -38,8 +38,8 @@ struct Rollouts {
 
 /// Rollouts of any compile-time sizes, to read; see SequenceView.
 struct RolloutsView {
-  ///@{
   /// Those of the rollouts.
+  ///@{
   SequenceView<> x, u, xi;
   const MatrixX& cost;
   ///@}
@@ -48,8 +48,8 @@ struct RolloutsView {
   template <int Nx, int Nu>
   RolloutsView(const Rollouts<Nx, Nu>& r)  // NOLINT: a view
       : x(r.x), u(r.u), xi(r.xi), cost(r.cost) {}
-  ///@{
   /// The horizon T, number of samples N, entries of the state and of the control.
+  ///@{
   [[nodiscard]] int steps() const { return x.steps(); }
   [[nodiscard]] int samples() const { return x.cols(); }
   [[nodiscard]] int nx() const { return x.rows(); }

@@ -24,8 +24,8 @@ struct MlpShape {
 
   /// Weight matrices: one more than there are hidden layers.
   [[nodiscard]] int layers() const { return static_cast<int>(hidden.size()) + 1; }
-  ///@{
   /// Entries that go into layer l and come out of it, l = 0..layers()-1.
+  ///@{
   [[nodiscard]] int layer_inputs(int l) const;
   [[nodiscard]] int layer_outputs(int l) const;
   ///@}
@@ -85,16 +85,16 @@ class Mlp {
   [[nodiscard]] int outputs() const { return shape_.outputs; }          ///< entries of y
   [[nodiscard]] int parameter_count() const { return offset_.back(); }  ///< entries of parameters()
 
-  ///@{
   /// All parameters, to read and to change in place.
+  ///@{
   [[nodiscard]] Eigen::Map<const VectorX> parameters() const {
     return {parameters_.data(), parameter_count()};
   }
   [[nodiscard]] Eigen::Map<VectorX> parameters() { return {parameters_.data(), parameter_count()}; }
   ///@}
 
-  ///@{
   /// W_l and b_l: the same numbers, l = 0..layers()-1.
+  ///@{
   [[nodiscard]] Eigen::Map<const MatrixX> weight(int l) const;
   [[nodiscard]] Eigen::Map<const VectorX> bias(int l) const;
   [[nodiscard]] Eigen::Map<MatrixX> weight(int l);

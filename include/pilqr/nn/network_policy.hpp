@@ -43,8 +43,8 @@ class NetworkPolicy {
   NetworkPolicy(const MlpShape& shape, RandomStream& stream, const NetworkTraining& options = {})
       : NetworkPolicy(Mlp(shape, stream), options) {}
 
-  ///@{
   /// Entries of the state and of the control.
+  ///@{
   [[nodiscard]] int nx() const { return network_.inputs(); }
   [[nodiscard]] int nu() const { return network_.outputs(); }
   ///@}

@@ -30,8 +30,8 @@ class MpiTeam {
   MpiTeam(const MpiTeam&) = delete;
   MpiTeam& operator=(const MpiTeam&) = delete;
 
-  ///@{
   /// See the concept Team.
+  ///@{
   [[nodiscard]] int rank() const { return rank_; }
   [[nodiscard]] int size() const { return size_; }
   ///@}

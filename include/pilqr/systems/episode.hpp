@@ -20,8 +20,8 @@ template <class World, int Nu>
 class Episode {
  public:
   Episode() = default;
-  ///@{
   /// A copy has the episode's controls and no world.
+  ///@{
   Episode(const Episode& other) : condition_(other.condition_), controls_(other.controls_) {}
   Episode(Episode&&) noexcept = default;
   /// The same.

@@ -56,10 +56,10 @@ class GripperPusher {
   static constexpr int first_relative = 13;        ///< entry of the state: box minus goal
   static constexpr double success_distance = 0.1;  ///< box to goal at the end, m
 
-  ///@{
   /// The box's centre at the start and where it should go, m. Condition 0: outward, 1: back towards
   /// the base, 2: a short way sideways, 3: across to the other side, for which the gripper has to
   /// go round the box. Throws InvalidArgument if there is no such condition.
+  ///@{
   static Vector<2> box_start(int condition);
   static Vector<2> goal(int condition);
   ///@}

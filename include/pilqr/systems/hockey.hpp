@@ -58,9 +58,9 @@ class Hockey {
   static constexpr int first_relative = 10;  ///< entry of the state: puck minus goal
   static constexpr int hit_by = 30;          ///< the stick is drawn to the puck before this step
 
-  ///@{
   /// Where the puck lies at the start and the centre of the goal, 1.4 m away from it in a direction
   /// of its own, m. Throws InvalidArgument if there is no such condition.
+  ///@{
   static Vector<2> puck_start(int condition);
   static Vector<2> goal(int condition);
   ///@}

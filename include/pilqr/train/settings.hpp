@@ -59,8 +59,8 @@ struct Settings {
   LqrFlmOptions lqr_flm{};                 ///< with a model only
   TemperatureOptions temperature{};        ///< pilqr and pi2 only
   double dual_floor = 0.01;                ///< pilqr only, like the next three
-  ///@{
   /// Of the model-free step.
+  ///@{
   CostSource temperature_source = CostSource::sampled;
   CostSource weight_source = CostSource::sampled;
   SampleControls controls = SampleControls::taken;

@@ -40,8 +40,8 @@ struct Share {
   [[nodiscard]] int piece(int j) const { return rank + j * ranks; }  ///< the j-th of them
 };
 
-///@{
 /// One failure, one report.
+///@{
 void put(const Failure& failure, MessageWriter& out);
 Failure get_failure(MessageReader& in);
 void put(const IterationRecord& record, MessageWriter& out);

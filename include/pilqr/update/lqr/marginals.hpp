@@ -42,8 +42,8 @@ struct Marginals {
 
 /// Marginals of any compile-time sizes, to read; see SequenceView.
 struct MarginalsView {
-  ///@{
   /// Those of the marginals.
+  ///@{
   SequenceView<> mu, Sigma;
   ///@}
 
@@ -53,8 +53,8 @@ struct MarginalsView {
       : mu(m.mu), Sigma(m.Sigma) {}
 };
 
-///@{
 /// Throws InvalidArgument unless the three have the same horizon and sizes.
+///@{
 template <int Nx, int Nu>
 void require_same_shape(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                         const LinearGaussianPolicy<Nx, Nu>& policy) {
@@ -223,8 +223,8 @@ template <int Nx, int Nu>
 
 /// State marginals of any compile-time sizes, to read; see SequenceView.
 struct StateMarginalsView {
-  ///@{
   /// Those of the marginals.
+  ///@{
   SequenceView<> mu, Sigma;
   ///@}
 

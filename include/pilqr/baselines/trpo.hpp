@@ -16,14 +16,14 @@ namespace pilqr {
 /// discount and lambda were found on the reacher; few rollouts per update, 2 of each of its four
 /// conditions, learn from the fewest in all.
 struct TrpoOptions {
-  std::vector<int> hidden{64, 64};  ///< units of each hidden layer of the policy
-  Activation activation = Activation::tanh;
-  VectorX action_scale{};    ///< nu, what a control of 1 means to the network; empty: ones
-  double initial_std = 0.5;  ///< of the exploration, in shares of action_scale, > 0
-  double discount = 0.95;    ///< gamma of GAE, in [0, 1]
-  double lambda = 0.9;       ///< of GAE, in [0, 1]
-  TrustRegionOptions trust_region{};
-  ValueOptions value{};
+  std::vector<int> hidden{64, 64};           ///< units of each hidden layer of the policy
+  Activation activation = Activation::tanh;  ///< of hidden units of the policy
+  VectorX action_scale{};             ///< nu, what a control of 1 means to the network; empty: ones
+  double initial_std = 0.5;           ///< of the exploration, in shares of action_scale, > 0
+  double discount = 0.95;             ///< gamma of GAE, in [0, 1]
+  double lambda = 0.9;                ///< of GAE, in [0, 1]
+  TrustRegionOptions trust_region{};  ///< of the policy's step
+  ValueOptions value{};               ///< of the value function
   NormalisationOptions normalisation{};  ///< of the states, by the moments of all so far
 };
 

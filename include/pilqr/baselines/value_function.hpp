@@ -13,11 +13,11 @@ namespace pilqr {
 
 /// How a value function is fitted.
 struct ValueOptions {
-  std::vector<int> hidden{64, 64};  ///< units of each hidden layer
-  Activation activation = Activation::tanh;
-  int epochs = 20;                          ///< passes over the points in each fit, >= 1
-  int batch = 64;                           ///< points per step of Adam, >= 1
-  AdamOptions adam{.learning_rate = 1e-3};  ///< carried from fit to fit
+  std::vector<int> hidden{64, 64};           ///< units of each hidden layer
+  Activation activation = Activation::tanh;  ///< of hidden units
+  int epochs = 20;                           ///< passes over the points in each fit, >= 1
+  int batch = 64;                            ///< points per step of Adam, >= 1
+  AdamOptions adam{.learning_rate = 1e-3};   ///< carried from fit to fit
 };
 
 /// Throws InvalidArgument, naming the option that is out of range.

@@ -16,8 +16,8 @@ using AnyMdgps = Mdgps<AnyOptimizer, NetworkPolicy>;
 
 /// TRPO or DDPG, with what the network sees in each condition.
 struct AnyBaseline {
-  std::variant<Trpo, Ddpg> learner;
-  std::vector<Observation> observations;
+  std::variant<Trpo, Ddpg> learner;       ///< as it is trained
+  std::vector<Observation> observations;  ///< of the conditions
 
   /// The present policy.
   [[nodiscard]] NetworkPolicy policy() const {

@@ -42,31 +42,29 @@ struct NetworkSettings {
 
 /// One run's settings; what an algorithm does not use is ignored by it.
 struct Settings {
-  std::string task;                        ///< its name
-  Algorithm algorithm = Algorithm::pilqr;  ///< how it learns
-  std::uint64_t seed = 0;                  ///< everything random follows from it
-  int samples = 20;                        ///< rollouts per iteration and condition
-  int iterations = 20;                     ///< of the training
-  std::vector<int> conditions{0};          ///< their ids
-  NoiseOptions noise{};                    ///< of the exploration
-  FaultOptions faults{};                   ///< rollouts that fail
-  StopOptions stop{};                      ///< when a training ends early
-  ExplorationOptions exploration{};        ///< its floor
-  ModelOptions model{};                    ///< with a model only
-  ReplayOptions replay{};                  ///< with a model only
-  KlStepOptions kl_step{};                 ///< with a model only
-  KlRule kl_rule = KlRule::improvement;    ///< with a model only
-  LqrFlmOptions lqr_flm{};                 ///< with a model only
-  TemperatureOptions temperature{};        ///< pilqr and pi2 only
-  double dual_floor = 0.01;                ///< pilqr only, like the next three
-  /// Of the model-free step.
-  ///@{
-  CostSource temperature_source = CostSource::sampled;
-  CostSource weight_source = CostSource::sampled;
-  SampleControls controls = SampleControls::taken;
-  Pi2Options pi2{};
-  MdgpsOptions mdgps{};  ///< guided policy search only, like the network
-  NetworkSettings network{};
+  std::string task;                                     ///< its name
+  Algorithm algorithm = Algorithm::pilqr;               ///< how it learns
+  std::uint64_t seed = 0;                               ///< everything random follows from it
+  int samples = 20;                                     ///< rollouts per iteration and condition
+  int iterations = 20;                                  ///< of the training
+  std::vector<int> conditions{0};                       ///< their ids
+  NoiseOptions noise{};                                 ///< of the exploration
+  FaultOptions faults{};                                ///< rollouts that fail
+  StopOptions stop{};                                   ///< when a training ends early
+  ExplorationOptions exploration{};                     ///< its floor
+  ModelOptions model{};                                 ///< with a model only
+  ReplayOptions replay{};                               ///< with a model only
+  KlStepOptions kl_step{};                              ///< with a model only
+  KlRule kl_rule = KlRule::improvement;                 ///< with a model only
+  LqrFlmOptions lqr_flm{};                              ///< with a model only
+  TemperatureOptions temperature{};                     ///< of the model-free step
+  double dual_floor = 0.01;                             ///< pilqr only, like the next three
+  CostSource temperature_source = CostSource::sampled;  ///< see PilqrOptions
+  CostSource weight_source = CostSource::sampled;       ///< see PilqrOptions
+  SampleControls controls = SampleControls::taken;      ///< see PilqrOptions
+  Pi2Options pi2{};                                     ///< of the model-free step
+  MdgpsOptions mdgps{};                                 ///< guided policy search only
+  NetworkSettings network{};                            ///< of what trains a network
   TrpoOptions trpo{};  ///< without its networks' shapes and the scale of the controls
   DdpgOptions ddpg{};  ///< the same; without `twin` it is DdpgOptions::plain()'s algorithm
 };

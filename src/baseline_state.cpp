@@ -8,7 +8,7 @@
 namespace pilqr {
 namespace {
 
-constexpr const char* format_version = "1";
+constexpr const char* state_version = "1";
 
 void write(const AdamState& adam, const std::string& name, SafeTensors& out) {
   out.tensors[name + "/m"] = to_tensor(adam.m);
@@ -83,9 +83,9 @@ void read_file(SafeTensors contents, const std::filesystem::path& path, const ch
   require_file(found == format, path, "metadata \"format\" is {}, expected \"{}\"",
                in_quotes(found), format);
   const std::string& version = reader.metadata().text("format_version");
-  require_file(version == format_version, path,
+  require_file(version == state_version, path,
                "metadata \"format_version\" is {}, this program reads \"{}\"", in_quotes(version),
-               format_version);
+               state_version);
   try {
     read_all(reader);
     reader.require_all_used();
@@ -98,7 +98,7 @@ void read_file(SafeTensors contents, const std::filesystem::path& path, const ch
 SafeTensors new_file(const char* format) {
   SafeTensors out;
   out.metadata["format"] = std::string(format);
-  out.metadata["format_version"] = std::string(format_version);
+  out.metadata["format_version"] = std::string(state_version);
   return out;
 }
 

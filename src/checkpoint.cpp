@@ -48,11 +48,11 @@ ConditionHistory read_history(StateReader& reader, const std::string& prefix,
 }
 
 constexpr const char* format_name = "pilqr.checkpoint";
-constexpr const char* format_version = "5";
+constexpr const char* checkpoint_version = "5";
 
 std::map<std::string, std::string> describe(const Settings& settings) {
   return {{"format", format_name},
-          {"format_version", format_version},
+          {"format_version", checkpoint_version},
           {"task", settings.task},
           {"algorithm", name(settings.algorithm)},
           {"seed", fmt::format("{}", settings.seed)},

@@ -8,8 +8,6 @@
 namespace pilqr {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
 /// Gives an empty vector its size; throws unless any other has it.
 void fill(VectorX& values, int n, double otherwise, const char* what) {
   if (values.size() == 0) values = VectorX::Constant(n, otherwise);

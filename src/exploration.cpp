@@ -38,7 +38,6 @@ void require_valid(const ExplorationOptions& o) {
 
 Exploration describe_exploration(const SequenceView<>& L, const SequenceView<>& first) {
   require_same_shape(L, first);
-  constexpr double infinity = std::numeric_limits<double>::infinity();
   Exploration all{infinity, infinity, 0.0};
   for (int t = 0; t < L.steps(); ++t) {
     const VectorX s = ratios(L[t], first[t], 0).singularValues();

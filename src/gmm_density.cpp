@@ -14,7 +14,6 @@ namespace {
 
 using Eigen::ArrayXd;
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr int block_size = 48;  // points: what the tiles touch stays in the first-level cache
 
 /// Log-densities (P x K) become probabilities in each row; their log-sum-exp goes to `log_sum` (P).

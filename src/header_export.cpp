@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <numbers>
 #include <utility>
 
@@ -12,8 +11,6 @@
 
 namespace pilqr {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 struct Limits {
   VectorX lower, upper;  // nu, infinite: none

@@ -13,14 +13,14 @@
 namespace pilqr {
 namespace {
 
-constexpr std::string_view format_name = "pilqr.network_policy";
-constexpr std::string_view format_version = "1";
-constexpr std::array<const char*, 13> own_keys = {
+constexpr std::string_view network_format = "pilqr.network_policy";
+constexpr std::string_view network_version = "1";
+constexpr std::array<const char*, 13> network_keys = {
     "format",     "format_version", "task",     "algorithm", "layers",
     "activation", "normalised",     "nx",       "nu",        "dt",
     "seed",       "samples_total",  "iteration"};
 
-std::string tensor_name(int layer, const char* part) {
+std::string layer_tensor(int layer, const char* part) {
   return fmt::format("layer_{}/{}", layer, part);
 }
 
@@ -30,12 +30,12 @@ void require_finite(const ConstMatrixRef& values, const std::string& name) {
 
 void require_known_format(const TensorReader& reader) {
   const std::string& format = reader.text("format");
-  require_file(format == format_name, reader.path(), "metadata \"format\" is {}, expected \"{}\"",
-               in_quotes(format), format_name);
+  require_file(format == network_format, reader.path(),
+               "metadata \"format\" is {}, expected \"{}\"", in_quotes(format), network_format);
   const std::string& version = reader.text("format_version");
-  require_file(version == format_version, reader.path(),
+  require_file(version == network_version, reader.path(),
                "metadata \"format_version\" is {}, this program reads \"{}\"", in_quotes(version),
-               format_version);
+               network_version);
 }
 
 /// No tensor beyond those of the layers and the policy.
@@ -43,7 +43,7 @@ void require_known_tensors(const TensorReader& reader, int layers) {
   std::set<std::string> known = {"normalisation/mean", "normalisation/scale", "covariance_factor",
                                  "action_lower", "action_upper"};
   for (int l = 0; l < layers; ++l) {
-    for (const char* part : {"weight", "bias"}) known.insert(tensor_name(l, part));
+    for (const char* part : {"weight", "bias"}) known.insert(layer_tensor(l, part));
   }
   for (const auto& [name, tensor] : reader.contents().tensors) {
     require_file(known.count(name) != 0, reader.path(), "tensor {} is not part of the format",
@@ -73,12 +73,12 @@ MlpShape read_shape(const TensorReader& reader) {
   require_known_tensors(reader, layers);
   int width = shape.inputs;
   for (int l = 0; l < layers; ++l) {
-    const std::string weight = tensor_name(l, "weight");
+    const std::string weight = layer_tensor(l, "weight");
     const std::vector<std::int64_t>& found = reader.tensor(weight).shape;
     std::int64_t outputs = shape.outputs;
     if (l + 1 < layers && !found.empty()) outputs = found.front();
     reader.require_shape(weight, {outputs, width});
-    reader.require_shape(tensor_name(l, "bias"), {outputs});
+    reader.require_shape(layer_tensor(l, "bias"), {outputs});
     require_file(outputs >= 1 && outputs <= std::numeric_limits<int>::max(), reader.path(),
                  "tensor {} has {} rows", in_quotes(weight), outputs);
     width = static_cast<int>(outputs);
@@ -106,8 +106,8 @@ void with_name(const TensorReader& reader, const char* name, const Set& set) {
 NetworkPolicy read_policy(const TensorReader& reader) {
   Mlp network(read_shape(reader));
   for (int l = 0; l < network.shape().layers(); ++l) {
-    network.weight(l) = reader.matrix(tensor_name(l, "weight"));
-    network.bias(l) = reader.vector(tensor_name(l, "bias"));
+    network.weight(l) = reader.matrix(layer_tensor(l, "weight"));
+    network.bias(l) = reader.vector(layer_tensor(l, "bias"));
   }
   NetworkPolicy policy(std::move(network));
   const int nx = policy.nx();
@@ -141,13 +141,13 @@ void require_valid(const NetworkFile& file) {
           file.dt);
   require(file.samples_total >= 0, "samples_total is {}, expected >= 0", file.samples_total);
   require(file.iteration >= 0, "iteration is {}, expected >= 0", file.iteration);
-  for (const char* key : own_keys) {
+  for (const char* key : network_keys) {
     require(file.extra.count(key) == 0, "extra metadata cannot be called \"{}\"", key);
   }
   const Mlp& network = file.policy.network();
   for (int l = 0; l < network.shape().layers(); ++l) {
-    require_finite(network.weight(l), tensor_name(l, "weight"));
-    require_finite(network.bias(l), tensor_name(l, "bias"));
+    require_finite(network.weight(l), layer_tensor(l, "weight"));
+    require_finite(network.bias(l), layer_tensor(l, "bias"));
   }
 }
 
@@ -157,8 +157,8 @@ SafeTensors network_to_safetensors(const NetworkFile& file) {
   const Mlp& network = policy.network();
   SafeTensors contents;
   contents.metadata = file.extra;
-  contents.metadata["format"] = std::string(format_name);
-  contents.metadata["format_version"] = std::string(format_version);
+  contents.metadata["format"] = std::string(network_format);
+  contents.metadata["format_version"] = std::string(network_version);
   contents.metadata["task"] = file.task;
   contents.metadata["algorithm"] = file.algorithm;
   contents.metadata["layers"] = fmt::format("{}", network.shape().layers());
@@ -171,8 +171,8 @@ SafeTensors network_to_safetensors(const NetworkFile& file) {
   contents.metadata["samples_total"] = fmt::format("{}", file.samples_total);
   contents.metadata["iteration"] = fmt::format("{}", file.iteration);
   for (int l = 0; l < network.shape().layers(); ++l) {
-    contents.tensors[tensor_name(l, "weight")] = to_tensor(network.weight(l));
-    contents.tensors[tensor_name(l, "bias")] = to_tensor(network.bias(l));
+    contents.tensors[layer_tensor(l, "weight")] = to_tensor(network.weight(l));
+    contents.tensors[layer_tensor(l, "bias")] = to_tensor(network.bias(l));
   }
   contents.tensors["normalisation/mean"] = to_tensor(policy.normalisation().mean);
   contents.tensors["normalisation/scale"] = to_tensor(policy.normalisation().scale);
@@ -194,7 +194,7 @@ NetworkFile network_from_safetensors(SafeTensors contents, const std::filesystem
     file.samples_total = reader.number<long>("samples_total");
     file.iteration = reader.number<int>("iteration");
     file.extra = reader.contents().metadata;
-    for (const char* key : own_keys) file.extra.erase(key);
+    for (const char* key : network_keys) file.extra.erase(key);
     require_valid(file);
     return file;
   } catch (const InvalidArgument& error) {  // the same laws as for saving, now about a file

@@ -12,8 +12,7 @@
 namespace pilqr {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr int block = 256;  // points that mean() evaluates at once
+constexpr int points_at_once = 256;  // that mean() evaluates
 
 /// The mean precision over the points, nu x nu.
 MatrixX mean_precision(const PolicyTargets& targets) {
@@ -161,14 +160,15 @@ void NetworkPolicy::mean(const ConstMatrixRef& x, MatrixX& out, Workspace& works
           rows(x), P, nx());
   out.resize(nu(), P);
   MatrixX& z = workspace.z;
-  if (rows(z) != nx() || cols(z) < std::min(P, block)) z.resize(nx(), std::min(P, block));
+  if (rows(z) != nx() || cols(z) < std::min(P, points_at_once))
+    z.resize(nx(), std::min(P, points_at_once));
   if (P == 1) {
     normalisation_.apply(x, z.leftCols(1));
     network_.evaluate(z.col(0), workspace.network, out.col(0));
     return;
   }
-  for (int p = 0; p < P; p += block) {
-    const int n = std::min(block, P - p);
+  for (int p = 0; p < P; p += points_at_once) {
+    const int n = std::min(points_at_once, P - p);
     normalisation_.apply(x.middleCols(p, n), z.leftCols(n));
     network_.forward(z.leftCols(n), workspace.network, out.middleCols(p, n));
   }

@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
@@ -12,6 +11,7 @@
 #include "pilqr/io/atomic_file.hpp"
 #include "pilqr/io/file_error.hpp"
 #include "run_folder.hpp"
+#include "statistics.hpp"
 
 namespace pilqr::command {
 namespace {
@@ -21,7 +21,7 @@ using Json = nlohmann::ordered_json;
 double number_at(const Json& line, const char* key) {
   const auto value = line.find(key);
   const bool there = value != line.end() && !value->is_null();
-  return there ? value->get<double>() : std::numeric_limits<double>::quiet_NaN();
+  return there ? value->get<double>() : none;
 }
 
 MetricsNumbers numbers_of(const Json& line) {
@@ -93,7 +93,6 @@ std::vector<MetricsHistory> read_histories(const std::filesystem::path& path) {
   const RunSettings run = load_settings(folder);
   const Settings& settings = run.settings;
   const Task& task = find_task(settings.task);
-  const double none = std::numeric_limits<double>::quiet_NaN();
   const bool model = has_kl_step(settings.algorithm);
   const MetricsHistory empty{.samples = settings.samples,
                              .inputs = task.nx + task.nu,

@@ -5,15 +5,15 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <tuple>
 #include <utility>
+
+#include "statistics.hpp"
 
 namespace pilqr::command {
 namespace {
 
 using Rows = std::vector<MetricsNumbers>;
-constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
 /// Rows whose update was made; a failed one may lack its numbers.
 Rows good_rows(const MetricsHistory& h) {

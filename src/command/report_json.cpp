@@ -2,17 +2,15 @@
 
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "report_playback.hpp"
+#include "statistics.hpp"
 
 namespace pilqr::command {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
 /// A number with so many significant digits; null for NaN and infinity.
 Json rounded(double value, int digits = 4) {
@@ -48,7 +46,7 @@ std::vector<double> vector_of(const Json& array) {
   return out;
 }
 
-Json as_json(const Statistic& s) {
+Json as_interval(const Statistic& s) {
   return {rounded(s.mean, 6), rounded(s.low, 6), rounded(s.high, 6)};
 }
 
@@ -72,7 +70,7 @@ Json as_json(const ReportedCondition& condition, const ReportDetail& detail) {
     Json numbers = {{"iteration", point.iteration},
                     {"samples_total", point.samples_total},
                     {"seeds", point.seeds}};
-    for (const auto& [key, statistic] : point.numbers) numbers[key] = as_json(statistic);
+    for (const auto& [key, statistic] : point.numbers) numbers[key] = as_interval(statistic);
     curve.push_back(std::move(numbers));
   }
   Json steps = Json::object();
@@ -82,9 +80,9 @@ Json as_json(const ReportedCondition& condition, const ReportDetail& detail) {
   Json reached = Json::array();
   for (const double samples : condition.reached) reached.push_back(rounded(samples, 9));
   return {{"condition", condition.condition},
-          {"cost", as_json(condition.cost)},
-          {"distance", as_json(condition.distance)},
-          {"success", as_json(condition.success)},
+          {"cost", as_interval(condition.cost)},
+          {"distance", as_interval(condition.distance)},
+          {"success", as_interval(condition.success)},
           {"reached", reached},
           {"curve", curve},
           {"steps", steps}};

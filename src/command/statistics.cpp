@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "pilqr/core/check.hpp"
 
@@ -26,7 +25,6 @@ double student_t_975(int degrees) {
 }
 
 Statistic describe(const std::vector<double>& values) {
-  constexpr double none = std::numeric_limits<double>::quiet_NaN();
   Statistic out{none, none, none, none};
   if (values.empty()) return out;
   const auto n = static_cast<double>(values.size());

@@ -2,6 +2,7 @@
 /// Eigen aliases with `int` dimensions. Everything in the library is `double`.
 
 #include <Eigen/Core>
+#include <limits>
 
 // Eigen's own heap alignment depends on -march. The compiled part of pilqr and the program that
 // links it exchange Eigen objects, so the two must agree; a mismatch would corrupt the heap.
@@ -16,6 +17,9 @@ namespace pilqr {
 
 /// A size that is known at run time only.
 inline constexpr int Dynamic = Eigen::Dynamic;
+
+/// No bound; what a number that overflowed becomes.
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Rows x Cols, column-major; either may be Dynamic.
 template <int Rows, int Cols>

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -76,21 +77,13 @@ TEST(Ddpg, PlainHasOneCriticAndNoDelay) {
   EXPECT_EQ(second.target_critic[1], first.target_critic[1]);
 }
 
-/// One rollout of constant states, one for each step, and the control 0.
-Rollouts<> fixed_path(int T, const VectorX& cost) {
-  Rollouts<> rollouts = random_rollouts(5, T, 1);
-  rollouts.cost = cost.transpose();
-  for (int t = 0; t < T; ++t) rollouts.u[t].setZero();
-  return rollouts;
-}
+/// One path, on which the actor stays at 0, learnt until the critics know it.
+struct OnePath {
+  static constexpr int T = 4;
+  VectorX cost = (VectorX(T) << 1.0, -2.0, 0.5, 3.0).finished();
+  DdpgOptions options;
 
-// An actor that stays at 0, on one path: the critic's values are the discounted sums of what is
-// left of the scaled rewards up to the last step, and nothing beyond it.
-TEST(Ddpg, TheCriticLearnsTheSumOfWhatIsLeft) {
-  const int T = 4;
-  const VectorX cost = (VectorX(T) << 1.0, -2.0, 0.5, 3.0).finished();
-  for (const bool twin : {true, false}) {
-    DdpgOptions options = twin ? DdpgOptions{} : DdpgOptions::plain();
+  explicit OnePath(bool twin) : options(twin ? DdpgOptions{} : DdpgOptions::plain()) {
     options.actor_hidden = {4};
     options.critic_hidden = {24};
     options.start_steps = T;
@@ -101,30 +94,104 @@ TEST(Ddpg, TheCriticLearnsTheSumOfWhatIsLeft) {
     options.smoothing_std = 0.0;
     options.actor_adam.learning_rate = 1e-300;  // stays
     options.critic_adam.learning_rate = 3e-3;
+  }
+  [[nodiscard]] std::size_t critics() const { return options.twin ? 2U : 1U; }
+  /// What the critic is told: the cost, negative, of mean 0 and deviation 1.
+  [[nodiscard]] double reward(int t) const {
+    const double std = std::sqrt((cost.array() - cost.mean()).square().mean());
+    return -(cost(t) - cost.mean()) / std;
+  }
+  /// The critics' values along the path, T x 2, of networks that `change` has had in hand before.
+  template <class Change>
+  [[nodiscard]] MatrixX values(const Change& change) const {
     Ddpg ddpg = small_ddpg(options, T);
     DdpgState state = ddpg.state();
     state.networks.actor.parameters().setZero();
     state.networks.target_actor.parameters().setZero();
+    change(state.networks);
     ddpg.restore(state);
-    const Rollouts<> path = fixed_path(T, cost);
+    Rollouts<> path = random_rollouts(5, T, 1);
+    path.cost = cost.transpose();
+    for (int t = 0; t < T; ++t) path.u[t].setZero();
     const DdpgReport report = update_with(ddpg, path);
-    ASSERT_TRUE(report.ok()) << report.failure.message();
+    EXPECT_TRUE(report.ok()) << report.failure.message();
     EXPECT_EQ(report.updates, 6000);
-    const double mean = cost.mean();
-    const double std = std::sqrt((cost.array() - mean).square().mean());
     const Normalisation normalisation = ddpg.state().states.normalisation({});
-    double left = 0.0;
-    for (int t = T - 1; t >= 0; --t) {
-      left = -(cost(t) - mean) / std + 0.8 * left;
+    MatrixX all(T, 2);
+    for (int t = 0; t < T; ++t) {
       VectorX input = VectorX::Zero(6);
       normalisation.apply(path.x[t].col(0), input.head(3));
       input(3) = time_feature(t, T);
-      for (std::size_t k = 0; k < (twin ? 2U : 1U); ++k) {
+      for (std::size_t k = 0; k < 2; ++k) {
         MlpWorkspace workspace;
         VectorX q(1);
         ddpg.state().networks.critic[k].evaluate(input, workspace, q);
-        EXPECT_NEAR(q(0), left, 0.02) << t << " " << k;
+        all(t, static_cast<int>(k)) = q(0);
       }
+    }
+    return all;
+  }
+};
+
+// The critic's values are the discounted sums of what is left of the scaled rewards up to the last
+// step, and nothing beyond it.
+TEST(Ddpg, TheCriticLearnsTheSumOfWhatIsLeft) {
+  for (const bool twin : {true, false}) {
+    const OnePath path(twin);
+    const MatrixX values = path.values([](const DdpgNetworks&) {});
+    double left = 0.0;
+    for (int t = OnePath::T - 1; t >= 0; --t) {
+      left = path.reward(t) + 0.8 * left;
+      for (std::size_t k = 0; k < path.critics(); ++k) {
+        EXPECT_NEAR(values(t, static_cast<int>(k)), left, 0.02) << t << " " << k;
+      }
+    }
+  }
+}
+
+// With target critics that stay at two constants: both critics learn from the lesser of them (TD3),
+// the only critic from its own.
+TEST(Ddpg, TargetsTakeTheLesserOfTwoCritics) {
+  for (const bool twin : {true, false}) {
+    OnePath path(twin);
+    path.options.target_rate = 1e-300;
+    const MatrixX values = path.values([](DdpgNetworks& networks) {
+      for (Mlp& critic : networks.target_critic) critic.parameters().setZero();
+      networks.target_critic[0].bias(1)(0) = 1.5;
+      networks.target_critic[1].bias(1)(0) = -0.7;
+    });
+    for (int t = 0; t < OnePath::T; ++t) {
+      const double after = t + 1 == OnePath::T ? 0.0 : twin ? -0.7 : 1.5;
+      for (std::size_t k = 0; k < path.critics(); ++k) {
+        EXPECT_NEAR(values(t, static_cast<int>(k)), path.reward(t) + 0.8 * after, 0.02)
+            << t << " " << k;
+      }
+    }
+  }
+}
+
+// With target critics that stay at |u_0|, an actor at 0, and noise so wide that it is at its limit
+// nearly always: the values tell where the limit is, and that controls stay within their own.
+TEST(Ddpg, TheNoiseOnTheTargetsControlIsLimited) {
+  for (const double limit : {0.3, 3.0}) {
+    OnePath path(true);
+    path.options.activation = Activation::relu;
+    path.options.target_rate = 1e-300;
+    path.options.smoothing_std = 1000.0;
+    path.options.smoothing_limit = limit;
+    path.options.critic_adam.learning_rate = 1e-3;  // kinks are learnt less exactly
+    const MatrixX values = path.values([](DdpgNetworks& networks) {
+      for (Mlp& critic : networks.target_critic) {
+        critic.parameters().setZero();
+        critic.weight(0)(0, 4) = 1.0;  // the first control, after three states and the time
+        critic.weight(0)(1, 4) = -1.0;
+        critic.weight(1)(0, 0) = critic.weight(1)(0, 1) = 1.0;
+      }
+    });
+    for (int t = 0; t < OnePath::T; ++t) {
+      const double after = t + 1 == OnePath::T ? 0.0 : std::min(limit, 1.0);
+      EXPECT_NEAR(values(t, 0), path.reward(t) + 0.8 * after, 0.05) << t << " " << limit;
+      EXPECT_NEAR(values(t, 1), path.reward(t) + 0.8 * after, 0.05) << t << " " << limit;
     }
   }
 }

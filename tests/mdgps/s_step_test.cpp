@@ -7,6 +7,7 @@
 
 #include <limits>
 
+#include "pilqr/nn/network_policy.hpp"
 #include "support/golden.hpp"
 #include "support/linear_global_policy.hpp"
 #include "support/random_problem.hpp"
@@ -94,46 +95,74 @@ TEST_F(SStep, TheStatesOfTheTargetsAreWhatTheGlobalPolicySees) {
   }
 }
 
+/// All targets and the weighted least squares of them, densely, from the policies themselves.
+struct Dense {
+  MatrixX x, u;                    // nx x 30, nu x 30
+  std::vector<MatrixX> precision;  // nu x nu, of each target
+  MatrixX mean_precision = MatrixX::Zero(nu, nu);
+  MatrixX theta;  // [A b]
+
+  Dense(const std::vector<LinearGaussianPolicy<>>& policies,
+        const std::vector<Rollouts<>>& rollouts)
+      : x(nx, 30), u(nu, 30) {
+    for (std::size_t m = 0; m < 2; ++m) {
+      for (int t = 0; t < policies[m].steps(); ++t) {
+        for (int i = 0; i < rollouts[m].samples(); ++i) {
+          const auto j = static_cast<Eigen::Index>(precision.size());
+          x.col(j) = rollouts[m].x[t].col(i);
+          u.col(j) = policies[m].K[t] * x.col(j) + policies[m].k[t];
+          precision.push_back(policies[m].Sigma(t).inverse());
+          mean_precision += precision.back() / 30.0;
+        }
+      }
+    }
+    theta = test::dense_least_squares(x, u, precision);
+  }
+};
+
 TEST_F(SStep, IsWeightedLeastSquares) {
   LinearGlobalPolicy global(nx, nu);
   const auto report = teach(global, {.variance_floor = 0.0});
   ASSERT_TRUE(report.ok()) << report.failure.message();
-  // Densely, from the policies themselves.
-  MatrixX x(nx, 30);
-  MatrixX u(nu, 30);
-  std::vector<MatrixX> precision;
-  MatrixX mean_precision = MatrixX::Zero(nu, nu);
-  for (std::size_t m = 0; m < 2; ++m) {
-    for (int t = 0; t < policies[m].steps(); ++t) {
-      for (int i = 0; i < rollouts[m].samples(); ++i) {
-        const auto j = static_cast<Eigen::Index>(precision.size());
-        x.col(j) = rollouts[m].x[t].col(i);
-        u.col(j) = policies[m].K[t] * x.col(j) + policies[m].k[t];
-        precision.push_back(policies[m].Sigma(t).inverse());
-        mean_precision += precision.back() / 30.0;
-      }
-    }
-  }
-  const MatrixX theta = test::dense_least_squares(x, u, precision);
-  EXPECT_TRUE(close(global.A, theta.leftCols(nx), 1e-10));
-  EXPECT_TRUE(close(global.b, theta.col(nx), 1e-10));
-  EXPECT_TRUE(close(global.covariance() * mean_precision, MatrixX::Identity(nu, nu), 1e-12));
+  const Dense dense(policies, rollouts);
+  EXPECT_TRUE(close(global.A, dense.theta.leftCols(nx), 1e-10));
+  EXPECT_TRUE(close(global.b, dense.theta.col(nx), 1e-10));
+  EXPECT_TRUE(close(global.covariance() * dense.mean_precision, MatrixX::Identity(nu, nu), 1e-12));
 
   EXPECT_EQ(report.points, 30);
   double loss = 0.0;
   double before = 0.0;
   double squares = 0.0;
   for (Eigen::Index j = 0; j < 30; ++j) {
-    const MatrixX& P = precision[static_cast<std::size_t>(j)];
-    const VectorX d = theta.leftCols(nx) * x.col(j) + theta.col(nx) - u.col(j);
+    const MatrixX& P = dense.precision[static_cast<std::size_t>(j)];
+    const auto u = dense.u.col(j);
+    const VectorX d = dense.theta.leftCols(nx) * dense.x.col(j) + dense.theta.col(nx) - u;
     loss += 0.5 * d.dot(P * d) / 30.0;
-    before += 0.5 * u.col(j).dot(P * u.col(j)) / 30.0;  // it began as zero
+    before += 0.5 * u.dot(P * u) / 30.0;  // it began as zero
     squares += d.squaredNorm() / 60.0;
   }
   EXPECT_NEAR(report.loss, loss, 1e-10 * loss);
   EXPECT_NEAR(report.loss_before, before, 1e-10 * before);
   EXPECT_NEAR(report.error, std::sqrt(squares), 1e-10);
   EXPECT_LT(report.loss, report.loss_before);
+}
+
+// The same of a network without hidden layers, by Adam on all targets at once.
+TEST_F(SStep, OfALinearNetworkIsWeightedLeastSquares) {
+  NetworkTraining training{.steps = 20000, .batch = 30, .last_rate = 1e-8};
+  training.adam = {.learning_rate = 0.03};
+  RandomStream stream({.seed = 2});
+  NetworkPolicy global({nx, {}, nu}, stream, training);
+  const auto report = s_step(global, lessons(), {.variance_floor = 0.0}, RandomStream({.seed = 1}));
+  ASSERT_TRUE(report.ok()) << report.failure.message();
+  const Dense dense(policies, rollouts);
+  MatrixX mean;
+  global.mean(MatrixX::Zero(nx, 1), mean);
+  const VectorX b = mean;
+  global.mean(MatrixX::Identity(nx, nx), mean);
+  EXPECT_TRUE(close(b, dense.theta.col(nx), 1e-7));
+  EXPECT_TRUE(close(mean.colwise() - b, dense.theta.leftCols(nx), 1e-7));
+  EXPECT_TRUE(close(global.covariance() * dense.mean_precision, MatrixX::Identity(nu, nu), 1e-12));
 }
 
 // Where all local policies are one, it is learnt exactly, and again training changes nothing.

@@ -46,10 +46,12 @@ template <int Nx, int Nu>
 void update(benchmark::State& state, int nx, int nu) {
   const Problem<Nx, Nu> p(T, N, nx, nu);
   const VectorX kl_step = VectorX::Constant(T, 0.3);
+  StateMarginals<Nx, Nu> states;
   LqrFlmWorkspace<Nx, Nu> workspace;
   for (auto _ : state) {
+    state_marginals(p.dynamics, p.policy, p.start, states);
     const auto result =
-        lqr_flm_update(p.dynamics, p.cost, p.policy, p.start, kl_step, {}, 1.0, workspace);
+        lqr_flm_update(p.dynamics, p.cost, p.policy, states, kl_step, {}, 1.0, workspace);
     if (!result.ok()) state.SkipWithError(result.failure.message().c_str());
     benchmark::DoNotOptimize(result.policy.K.flat().data());
   }

@@ -1,60 +1,66 @@
 #include "pilqr/fit/cost_fit.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstdint>
 #include <limits>
 
 #include "pilqr/core/panel.hpp"
 
 namespace pilqr {
-namespace {
+namespace detail {
 
-/// Whether all bits are: minus zero is not.
-bool all_zero(const double* entries, Eigen::Index size) {
-  constexpr Eigen::Index lanes = 8;  // sums that do not wait for each other
-  std::uint64_t bits[lanes] = {};
-  Eigen::Index k = 0;
-  for (; k + lanes <= size; k += lanes) {
-    for (Eigen::Index q = 0; q < lanes; ++q)
-      bits[q] |= std::bit_cast<std::uint64_t>(entries[k + q]);
-  }
-  for (; k < size; ++k) bits[0] |= std::bit_cast<std::uint64_t>(entries[k]);
-  for (Eigen::Index q = 1; q < lanes; ++q) bits[0] |= bits[q];
-  return bits[0] == 0;
+ExpansionSum::ExpansionSum(int nx, int nu)
+    : expansion_(nx, nu), y_(nx + nu), next_(nx + nu), c_(nx + nu) {}
+
+void ExpansionSum::start(const ConstVectorRef& x, const ConstVectorRef& u) {
+  expansion_.value = 0.0;
+  expansion_.gradient.setZero();
+  expansion_.hessian.setZero();
+  y_ << x, u;
+  c_.setZero();
+  c0_ = 0.0;
 }
 
-}  // namespace
+bool ExpansionSum::add(const ConstVectorRef& x, const ConstVectorRef& u) {
+  next_ << x, u;
+  return add_product();
+}
 
-bool detail::add_expansion(double share, const ConstVectorRef& y, CostExpansion& expansion,
-                           MatrixRef C, VectorRef c, double& c0) {
-  const Eigen::Index ny = y.size();
-  VectorX& g = expansion.gradient;
-  const double slope = g.dot(y);
-  constexpr Eigen::Index group = 4;  // columns that are looked at together
-  for (Eigen::Index first = 0; first < ny; first += group) {
-    const Eigen::Index end = std::min(first + group, ny);
-    if (all_zero(expansion.hessian.col(first).data(), (end - first) * ny)) continue;
-    auto H = expansion.hessian.middleCols(first, end - first);
-    if (end - first == group) {  // at once: one look at g
-      g -= H.col(0) * y(first) + H.col(1) * y(first + 1) + H.col(2) * y(first + 2) +
-           H.col(3) * y(first + 3);
-    } else {
-      for (Eigen::Index j = first; j < end; ++j) g -= expansion.hessian.col(j) * y(j);
-    }
-    for (Eigen::Index j = first; j < end; ++j) C.col(j) += share * expansion.hessian.col(j);
-    H.setZero();
-  }
-  // g is the gradient less H y by now, and l - g'y + 1/2 y'Hy the value less half of both slopes.
-  c += share * g;
-  const double constant = expansion.value - 0.5 * (slope + g.dot(y));
-  c0 += share * constant;
-  const bool finite = std::isfinite(constant) && std::isfinite(g.sum());
-  expansion.value = 0.0;
+bool ExpansionSum::finish(double share, MatrixRef C, VectorRef c, double& c0) {
+  next_.setZero();
+  if (!add_product()) return false;
+  C = share * expansion_.hessian;
+  c = share * c_;
+  c0 = share * c0_;
+  return true;
+}
+
+bool ExpansionSum::add_product() {
+  VectorX& g = expansion_.gradient;
+  c0_ += expansion_.value - g.dot(y_);
+  c_ += g;
+  // g <- R (next - y): c takes it in, and so does c0 with next + y, half of it.
+  const MatrixX& R = expansion_.hessian;
+  const Eigen::Index ny = y_.size();
   g.setZero();
-  return finite;
+  Eigen::Index j = 0;
+  for (; j + 4 <= ny; j += 4) {  // at once: one look at g
+    g += R.col(j) * (next_(j) - y_(j)) + R.col(j + 1) * (next_(j + 1) - y_(j + 1)) +
+         R.col(j + 2) * (next_(j + 2) - y_(j + 2)) + R.col(j + 3) * (next_(j + 3) - y_(j + 3));
+  }
+  for (; j < ny; ++j) g += R.col(j) * (next_(j) - y_(j));
+  c_ += g;
+  c0_ -= 0.5 * (g.dot(y_) + g.dot(next_));
+  expansion_.value = 0.0;
+  g.setZero();
+  // A next sample that is not finite has its own turn.
+  const bool finite = std::isfinite(c0_) && std::isfinite(c_.sum());
+  const bool to_blame = finite || !y_.allFinite() || next_.allFinite();
+  y_.swap(next_);
+  return finite || !to_blame;
 }
+
+}  // namespace detail
 
 namespace {
 

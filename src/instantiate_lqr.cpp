@@ -11,7 +11,7 @@ template SweepStatus backward_max_entropy(const LinearGaussianDynamics<>&, const
                                           const LinearGaussianPolicy<>&, double, double,
                                           SweepWorkspace<>&, LinearGaussianPolicy<>&);
 template LqrFlmResult<> lqr_flm_update(const LinearGaussianDynamics<>&, const QuadraticCost<>&,
-                                       const LinearGaussianPolicy<>&, const InitialState<>&,
+                                       const LinearGaussianPolicy<>&, const StateMarginals<>&,
                                        const VectorX&, const LqrFlmOptions&, double,
                                        LqrFlmWorkspace<>&, const VectorX&);
 

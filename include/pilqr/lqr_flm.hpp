@@ -75,13 +75,12 @@ class LqrFlm {
         predict_costs(model_.dynamics, model_.cost, policy_, rollouts, options_.replay);
     const VectorX ratio = residual_ratio(rollouts.cost - predicted.cost, rollouts.cost);
 
-    adapt_kl_step(options_.kl_rule, ratio, expected_cost(model_, policy_, workspace_.states),
-                  state_, next);
+    adapt_kl_step(options_.kl_rule, ratio, expected_cost(model_, policy_, states_), state_, next);
 
-    auto lqr = lqr_flm_update(model_.dynamics, model_.cost, policy_, model_.start,
-                              next.kl_step.value(), options_.lqr_flm, state_.lqr_dual, workspace_);
+    auto lqr = lqr_flm_update(model_.dynamics, model_.cost, policy_, states_, next.kl_step.value(),
+                              options_.lqr_flm, state_.lqr_dual, workspace_);
     if (!lqr.ok()) return failed(report, lqr.failure);
-    next.predicted_cost = expected_cost(model_, lqr.policy, workspace_.states);
+    next.predicted_cost = expected_cost(model_, lqr.policy, states_);
     next.lqr_dual = lqr.kl_dual(0);
 
     describe_model(predicted, ratio, next.kl_step, lqr, report);
@@ -95,6 +94,7 @@ class LqrFlm {
   Policy policy_;
   ModelBasedState state_;
   FittedModel<Nx, Nu> model_;
+  StateMarginals<Nx, Nu> states_;  // of a policy under the model
   LqrFlmWorkspace<Nx, Nu> workspace_;
 };
 

@@ -144,8 +144,7 @@ class Pilqr {
 
     // 5: adapt the KL step.
     const VectorX ratio = residual_ratio(residual, rollouts.cost);
-    adapt_kl_step(options_.kl_rule, ratio, expected_cost(model_, policy_, workspace_.states),
-                  state_, next);
+    adapt_kl_step(options_.kl_rule, ratio, expected_cost(model_, policy_, states_), state_, next);
 
     // 6: temperatures.
     const MatrixX S = togo(options_.temperature_source);
@@ -156,10 +155,10 @@ class Pilqr {
 
     // 7: the model-based update.
     const auto lqr =
-        lqr_flm_update(model_.dynamics, model_.cost, policy_, model_.start, next.kl_step.value(),
+        lqr_flm_update(model_.dynamics, model_.cost, policy_, states_, next.kl_step.value(),
                        options_.lqr_flm, state_.lqr_dual, workspace_, least_dual(temperature));
     if (!lqr.ok()) return failed(report, lqr.failure);
-    next.predicted_cost = expected_cost(model_, lqr.policy, workspace_.states);
+    next.predicted_cost = expected_cost(model_, lqr.policy, states_);
     next.lqr_dual = lqr.kl_dual(0);
 
     // 8: the model-free update of its result (PILQR17 eq. 5 and 6).
@@ -188,6 +187,7 @@ class Pilqr {
   Policy policy_;
   ModelBasedState state_;
   FittedModel<Nx, Nu> model_;
+  StateMarginals<Nx, Nu> states_;  // of a policy under the model
   LqrFlmWorkspace<Nx, Nu> workspace_;
 };
 

@@ -207,11 +207,13 @@ TEST_F(CostFitLaws, NonFiniteDerivativesAreReportedWithSampleAndStep) {
     }
   }
   Rollouts<> nan = r;
-  nan.x[6](1, 4) = std::nan("");
-  const auto fit = fit_cost(nan, Quadratic{cost_});
-  EXPECT_EQ(fit.failure.kind, FailureKind::non_finite_cost);
-  EXPECT_EQ(fit.failure.sample, 4);
-  EXPECT_EQ(fit.failure.step, 6);
+  for (const int i : {4, 3, 0}) {
+    nan.x[6](1, i) = std::nan("");
+    const auto fit = fit_cost(nan, Quadratic{cost_});
+    EXPECT_EQ(fit.failure.kind, FailureKind::non_finite_cost);
+    EXPECT_EQ(fit.failure.sample, i);
+    EXPECT_EQ(fit.failure.step, 6);
+  }
   EXPECT_THROW((void)fit_cost(Rollouts<>(), Quadratic{cost_}), InvalidArgument);
 }
 

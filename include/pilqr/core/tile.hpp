@@ -222,13 +222,25 @@ constexpr int max_columns(int r) {
   return registers == 32 && r <= 3 ? 8 : 4;
 }
 
+/// Keeps a value in its register: g++ would rather load a column anew for each product with it, as
+/// part of the multiplication, and run out of loads. Without fused multiply-adds products take
+/// registers of their own, and there is none to spare.
+PILQR_ALWAYS_INLINE void hold([[maybe_unused]] Pack& value) {
+#if defined(__x86_64__) && defined(__FMA__)
+  asm("" : "+v"(value));
+#endif
+}
+
 template <int R, int C, int Sign>
 PILQR_ALWAYS_INLINE void accumulate(Pack (&acc)[C][R], const Product<Sign>& p) {
   const double* a = p.a.data;
   const double* b = p.b;
   for (int k = 0; k < p.depth; ++k) {
     alignas(8 * width) Pack column[R];
-    for (int r = 0; r < R; ++r) column[r] = load(a + r * width);
+    for (int r = 0; r < R; ++r) {
+      column[r] = load(a + r * width);
+      hold(column[r]);
+    }
     for (int c = 0; c < C; ++c) {
       const double factor = b[Eigen::Index{c} * p.row];
       for (int r = 0; r < R; ++r) {

@@ -22,11 +22,32 @@ struct CostFit {
 
 namespace detail {
 
-/// Adds `share` of an expansion at y, ny, to C, c and c0 as fit_cost says, and clears it. Columns
-/// of zeros, most of a Hessian as a rule, cost no more than a look. False if an entry is not
-/// finite or a product overflows; the sums are then spoilt.
-bool add_expansion(double share, const ConstVectorRef& y, CostExpansion& expansion, MatrixRef C,
-                   VectorRef c, double& c0);
+/// The sum of the expansions of one step's samples, in absolute coordinates: of H, of g - H y and
+/// of l - g'y + 1/2 y'Hy. No Hessian is looked at alone: with R_i = H_1 + .. + H_i and y_{N+1} = 0,
+///   sum_i H_i y_i = -sum_i R_i (y_{i+1} - y_i)
+/// and likewise for y'Hy, so that one product with what has been added up so far is all it takes.
+class ExpansionSum {
+ public:
+  /// Of no sample.
+  ExpansionSum(int nx, int nu);
+  /// Begins a step with the sample at [x; u].
+  void start(const ConstVectorRef& x, const ConstVectorRef& u);
+  /// Of the sample, to add the cost's expansion to.
+  CostExpansion& expansion() { return expansion_; }
+  /// Takes the expansion in. False if an entry is not finite or a product overflows.
+  /// @param x,u the next sample, which it goes on with; after the last one, `finish` instead.
+  [[nodiscard]] bool add(const ConstVectorRef& x, const ConstVectorRef& u);
+  /// Takes the last sample's expansion in; the step's model is then `share` of the sums.
+  [[nodiscard]] bool finish(double share, MatrixRef C, VectorRef c, double& c0);
+
+ private:
+  bool add_product();
+
+  CostExpansion expansion_;  // hessian: R_i; value and gradient of this sample
+  VectorX y_, next_;         // ny
+  VectorX c_;                // ny
+  double c0_ = 0.0;
+};
 
 }  // namespace detail
 
@@ -47,20 +68,17 @@ template <int Nx, int Nu, Cost Term>
   if (out.steps() != T || out.nx() != nx || out.nu() != nu) {
     out = QuadraticCost<Nx, Nu>(T, nx, nu);
   }
-  CostExpansion e(nx, nu);
-  VectorX y(nx + nu);
+  detail::ExpansionSum sum(nx, nu);
   for (int t = 0; t < T; ++t) {
     MatrixRef C(out.C[t]);
     VectorRef c(out.c[t]);
-    C.setZero();
-    c.setZero();
-    out.c0(t) = 0.0;
+    sum.start(rollouts.x[t].col(0), rollouts.u[t].col(0));
     for (int i = 0; i < N; ++i) {
-      y.head(nx) = rollouts.x[t].col(i);
-      y.tail(nu) = rollouts.u[t].col(i);
-      cost.expand(t, y.head(nx), y.tail(nu), 1.0, e);
-      const double value = e.value;
-      if (!detail::add_expansion(1.0 / N, y, e, C, c, out.c0(t))) {
+      cost.expand(t, rollouts.x[t].col(i), rollouts.u[t].col(i), 1.0, sum.expansion());
+      const double value = sum.expansion().value;
+      const bool finite = i + 1 < N ? sum.add(rollouts.x[t].col(i + 1), rollouts.u[t].col(i + 1))
+                                    : sum.finish(1.0 / N, C, c, out.c0(t));
+      if (!finite) {
         return {.kind = FailureKind::non_finite_cost,
                 .sample = i,
                 .step = t,

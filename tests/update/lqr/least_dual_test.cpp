@@ -24,8 +24,9 @@ TEST(LqrFlmLeastDual, DualsStayAboveTheirBound) {
   LqrFlmWorkspace<> workspace;
   const VectorX steps = VectorX::Constant(T, 0.5);
   const LqrFlmOptions options{.min_variance_ratio = 0.0};
+  const auto states = state_marginals(p.dynamics, p.reference, p.start);
   const auto bounded = [&](const VectorX& least) {
-    auto result = lqr_flm_update(p.dynamics, p.cost, p.reference, p.start, steps, options, 1.0,
+    auto result = lqr_flm_update(p.dynamics, p.cost, p.reference, states, steps, options, 1.0,
                                  workspace, least);
     EXPECT_TRUE(result.ok()) << result.failure.message();
     return result;

@@ -70,8 +70,6 @@ struct LqrFlmResult {
 template <int Nx = Dynamic, int Nu = Dynamic>
 struct LqrFlmWorkspace {
   std::optional<SweepWorkspace<Nx, Nu>> sweep{};  ///< sized by the first update
-  /// Per step: those of the reference. Optimisers: for expected costs.
-  StateMarginals<Nx, Nu> states{};
   Marginals<Nx, Nu> marginals{};  ///< total: of the last policy tried, or the reference
 
   /// The sweep's, for these sizes.
@@ -87,7 +85,7 @@ template <int Nx, int Nu>
 LqrFlmResult<Nx, Nu> lqr_flm_per_step(const LinearGaussianDynamics<Nx, Nu>& dynamics,
                                       const QuadraticCost<Nx, Nu>& cost,
                                       const LinearGaussianPolicy<Nx, Nu>& reference,
-                                      const InitialState<Nx>& start, const VectorX& kl_step,
+                                      const StateMarginals<Nx, Nu>& states, const VectorX& kl_step,
                                       const LqrFlmOptions& options, const VectorX& least_dual,
                                       LqrFlmWorkspace<Nx, Nu>& workspace) {
   const int T = reference.steps();
@@ -95,7 +93,6 @@ LqrFlmResult<Nx, Nu> lqr_flm_per_step(const LinearGaussianDynamics<Nx, Nu>& dyna
                               .kl = VectorX::Zero(T),
                               .kl_dual = VectorX::Zero(T),
                               .failure = {}};
-  state_marginals(dynamics, reference, start, workspace.states);
   SweepWorkspace<Nx, Nu>& ws = workspace.sized(reference.nx(), reference.nu());
   ws.kl.min_variance_ratio = options.min_variance_ratio;
   double excess = 0.0;  // of the step before, a good guess
@@ -105,8 +102,8 @@ LqrFlmResult<Nx, Nu> lqr_flm_per_step(const LinearGaussianDynamics<Nx, Nu>& dyna
     return least_dual.size() == 0 ? root : raise_dual(kl, root, least_dual(t));
   };
   result.sweeps = 1;
-  const SweepStatus status = backward_per_step(dynamics, cost, reference, workspace.states, choose,
-                                               ws, result.policy, result.kl_dual, result.kl);
+  const SweepStatus status = backward_per_step(dynamics, cost, reference, states, choose, ws,
+                                               result.policy, result.kl_dual, result.kl);
   if (!status.ok()) {
     result.failure = {.kind = FailureKind::non_finite_update,
                       .step = status.failed_step,
@@ -215,6 +212,7 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
 /// (PILQR17 eq. 1 and Algorithm 1 line 7, one exact backward pass) or in total over the trajectory
 /// (LA14 section 3.1, bracketed search for one dual). `reference` is the policy that was sampled,
 /// or under mirror descent the linearised global policy (ML16).
+/// @param states of the reference under the dynamics, as state_marginals gives them.
 /// @param kl_step allowed divergence at every step, T entries > 0, nats; their sum is the total.
 /// @param initial_dual total only: where the search starts; the last iteration's dual is a good
 /// guess.
@@ -225,12 +223,15 @@ LqrFlmResult<Nx, Nu> lqr_flm_total(const LinearGaussianDynamics<Nx, Nu>& dynamic
 template <int Nx, int Nu>
 [[nodiscard]] LqrFlmResult<Nx, Nu> lqr_flm_update(
     const LinearGaussianDynamics<Nx, Nu>& dynamics, const QuadraticCost<Nx, Nu>& cost,
-    const LinearGaussianPolicy<Nx, Nu>& reference, const InitialState<Nx>& start,
+    const LinearGaussianPolicy<Nx, Nu>& reference, const StateMarginals<Nx, Nu>& states,
     const VectorX& kl_step, const LqrFlmOptions& options, double initial_dual,
     LqrFlmWorkspace<Nx, Nu>& workspace, const VectorX& least_dual = {}) {
   require_valid(options);
   require_same_shape(dynamics, reference);
   require_same_shape(cost, reference);
+  require(states.mu.steps() == reference.steps() && states.mu.rows() == reference.nx(),
+          "marginals of {} steps and {} states, the policy has {} steps and nx = {}",
+          states.mu.steps(), states.mu.rows(), reference.steps(), reference.nx());
   require(rows(kl_step) == reference.steps(), "kl_step has {} entries, the policy {} steps",
           rows(kl_step), reference.steps());
   for (int t = 0; t < rows(kl_step); ++t) {
@@ -247,10 +248,11 @@ template <int Nx, int Nu>
   }
   LqrFlmResult<Nx, Nu> result =
       options.constraint == KlConstraint::per_step
-          ? detail::lqr_flm_per_step(dynamics, cost, reference, start, kl_step, options, least_dual,
-                                     workspace)
-          : detail::lqr_flm_total(dynamics, cost, reference, start, kl_step.sum(), initial_dual,
-                                  options, workspace);
+          ? detail::lqr_flm_per_step(dynamics, cost, reference, states, kl_step, options,
+                                     least_dual, workspace)
+          : detail::lqr_flm_total(dynamics, cost, reference,
+                                  InitialState<Nx>{states.mu[0], states.Sigma[0]}, kl_step.sum(),
+                                  initial_dual, options, workspace);
   if (result.ok() && !(result.policy.K.all_finite() && result.policy.k.all_finite() &&
                        result.policy.L.all_finite() && result.kl.allFinite())) {
     result.failure = {.kind = FailureKind::non_finite_update, .detail = "LQR-FLM policy"};
@@ -270,19 +272,19 @@ template <int Nx, int Nu>
 // Compiled once for sizes known at run time only.
 extern template LqrFlmResult<> lqr_flm_update(const LinearGaussianDynamics<>&,
                                               const QuadraticCost<>&, const LinearGaussianPolicy<>&,
-                                              const InitialState<>&, const VectorX&,
+                                              const StateMarginals<>&, const VectorX&,
                                               const LqrFlmOptions&, double, LqrFlmWorkspace<>&,
                                               const VectorX&);
 
-/// The same with buffers of its own.
+/// The same from the distribution of the first state, with buffers of its own.
 template <int Nx, int Nu>
 [[nodiscard]] LqrFlmResult<Nx, Nu> lqr_flm_update(
     const LinearGaussianDynamics<Nx, Nu>& dynamics, const QuadraticCost<Nx, Nu>& cost,
     const LinearGaussianPolicy<Nx, Nu>& reference, const InitialState<Nx>& start,
     const VectorX& kl_step, const LqrFlmOptions& options = {}, double initial_dual = 1.0) {
   LqrFlmWorkspace<Nx, Nu> workspace;
-  return lqr_flm_update(dynamics, cost, reference, start, kl_step, options, initial_dual,
-                        workspace);
+  return lqr_flm_update(dynamics, cost, reference, state_marginals(dynamics, reference, start),
+                        kl_step, options, initial_dual, workspace);
 }
 
 }  // namespace pilqr

@@ -117,6 +117,26 @@ TEST_F(CStep, TheStepAdjustsToTheReferencesCost) {
   EXPECT_LT(worse.state().kl_step.multiplier()(0), 0.5);
 }
 
+// By the residual rule it is the share of the cost that the model leaves unexplained, replayed in
+// the reference's own noise: nothing of a linear system's, whoever sampled.
+TEST_F(CStep, TheStepAdjustsToTheResidual) {
+  LqrFlmAloneOptions options;
+  options.kl_rule = KlRule::residual;
+  LqrFlm<> optimizer(local, options);
+  const RandomStream stream({.seed = 1});
+  const auto expect_multiplier = [&](double expected) {
+    EXPECT_EQ(optimizer.state().kl_step.multiplier(), VectorX::Constant(T, expected));
+  };
+  ASSERT_TRUE(c_step(optimizer, reference, rollouts, cost, stream).ok());
+  expect_multiplier(1.0);  // from the second iteration on
+  ASSERT_TRUE(c_step(optimizer, reference, rollouts, cost, stream).ok());
+  expect_multiplier(2.0);
+  Rollouts<> unexplained = rollouts;
+  unexplained.cost *= 2.0;  // not what the cost's expansion says
+  ASSERT_TRUE(c_step(optimizer, reference, unexplained, cost, stream).ok());
+  expect_multiplier(1.0);
+}
+
 TEST_F(CStep, Pi2KeepsTheGainOfTheReference) {
   Pi2<> optimizer(local);
   ASSERT_TRUE(c_step(optimizer, reference, rollouts, cost, RandomStream({.seed = 1})).ok());

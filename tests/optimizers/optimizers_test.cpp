@@ -94,7 +94,8 @@ TEST(Pilqr, IsTheCompositionOfItsSteps) {
             options.temperature);
         LqrFlmWorkspace<> workspace;
         const auto lqr =
-            lqr_flm_update(dynamics.dynamics, model.cost, policy, start, kl_step.value(),
+            lqr_flm_update(dynamics.dynamics, model.cost, policy,
+                           state_marginals(dynamics.dynamics, policy, start), kl_step.value(),
                            options.lqr_flm, 1.0, workspace, (paper ? 0.0 : 0.01) * temperature);
         last_expected = expected;
         last_predicted = expect(lqr.policy);

@@ -2,7 +2,6 @@
 /// A system and a cost, each sound or broken in one way.
 
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -13,7 +12,6 @@
 namespace pilqr::test {
 
 inline constexpr int T = 12;
-inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
 enum class Defect {
   none,

@@ -3,11 +3,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
-#include <string_view>
+#include <utility>
 
 #include "console.hpp"
 #include "exit_status.hpp"
+#include "json_lines.hpp"
 #include "pilqr/io/atomic_file.hpp"
 #include "pilqr/io/file_error.hpp"
 #include "run_folder.hpp"
@@ -19,13 +19,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 double number_at(const Json& line, const char* key) {
-  const auto value = line.find(key);
-  const bool there = value != line.end() && !value->is_null();
-  return there ? value->get<double>() : none;
+  return line.contains(key) ? number_or_none(line.at(key)) : none;
 }
 
 MetricsNumbers numbers_of(const Json& line) {
-  MetricsNumbers row{.iteration = line.at("iteration").get<int>(),
+  MetricsNumbers row{.iteration = count_at(line, "iteration"),
                      .cost_mean = number_at(line, "cost_mean"),
                      .cost_std = number_at(line, "cost_std"),
                      .residual_ratio = number_at(line, "residual_ratio"),
@@ -88,9 +86,9 @@ std::string as_text(const std::vector<Finding>& findings, std::size_t conditions
 
 }  // namespace
 
-std::vector<MetricsHistory> read_histories(const std::filesystem::path& path) {
-  const RunFolder folder{path};
-  const RunSettings run = load_settings(folder);
+std::vector<MetricsHistory> parse_histories(const std::string& text,
+                                            const std::filesystem::path& path,
+                                            const RunSettings& run) {
   const Settings& settings = run.settings;
   const Task& task = find_task(settings.task);
   const bool model = has_kl_step(settings.algorithm);
@@ -104,25 +102,23 @@ std::vector<MetricsHistory> read_histories(const std::filesystem::path& path) {
     out.push_back(empty);
     out.back().condition = condition;
   }
-  const std::string text = read_file(folder.metrics());
-  std::string_view rest = text;
-  for (int number = 1; rest.find('\n') != std::string_view::npos; ++number) {
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(line.size() + 1);
-    try {
-      const Json json = Json::parse(line);
-      const int condition = json.at("condition").get<int>();
-      const auto history = std::find_if(out.begin(), out.end(), [&](const MetricsHistory& h) {
-        return h.condition == condition;
-      });
-      require_file(history != out.end(), folder.metrics(), "line {}: there is no condition {}",
-                   number, condition);
-      history->rows.push_back(numbers_of(json));
-    } catch (const Json::exception&) {
-      throw FileError(folder.metrics(), fmt::format("line {} is damaged", number));
-    }
-  }
+  for_each_line(text, path, [&](const Json& line) {
+    const int condition = count_at(line, "condition");
+    const auto history = std::find_if(
+        out.begin(), out.end(), [&](const MetricsHistory& h) { return h.condition == condition; });
+    require(history != out.end(), "there is no condition {}", condition);
+    MetricsNumbers row = numbers_of(line);
+    require(history->rows.empty() || history->rows.back().iteration < row.iteration,
+            "iteration {} after iteration {}", row.iteration,
+            history->rows.empty() ? 0 : history->rows.back().iteration);
+    history->rows.push_back(std::move(row));
+  });
   return out;
+}
+
+std::vector<MetricsHistory> read_histories(const std::filesystem::path& path) {
+  const RunFolder folder{path};
+  return parse_histories(read_file(folder.metrics()), folder.metrics(), load_settings(folder));
 }
 
 int diagnose_command(const DiagnoseArguments& arguments) {

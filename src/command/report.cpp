@@ -55,16 +55,10 @@ ReportedRun read_run(const fs::path& path) {
   (void)finished_lines(metrics, folder.metrics(), run.trained.policy.iteration,
                        settings.conditions);
   run.rows = parse_metrics(metrics, folder.metrics());
-  if (fs::exists(folder.details())) {
-    run.details = parse_details(read_file(folder.details()), folder.details());
-  }
   const Task& task = find_task(settings.task);
-  for (const ReportedSteps& line : run.details) {
-    for (const VectorX& x : line.rollout) {
-      require_file(x.size() == task.nx && x.allFinite() && line.every >= 1, folder.details(),
-                   "a rollout of iteration {} is not one of the task {}", line.iteration,
-                   task.name);
-    }
+  if (fs::exists(folder.details())) {
+    const int iterations = run.rows.empty() ? 0 : run.rows.back().iteration + 1;
+    run.details = parse_details(read_file(folder.details()), folder.details(), task, iterations);
   }
   for (std::size_t m = 0; m < settings.conditions.size(); ++m) {
     const auto evaluate = [&](int rollouts) {

@@ -1,9 +1,9 @@
 #include "report_json.hpp"
 
 #include <cmath>
-#include <functional>
-#include <nlohmann/json.hpp>
+#include <cstdlib>
 
+#include "json_lines.hpp"
 #include "report_playback.hpp"
 #include "statistics.hpp"
 
@@ -15,29 +15,7 @@ using Json = nlohmann::ordered_json;
 /// A number with so many significant digits; null for NaN and infinity.
 Json rounded(double value, int digits = 4) {
   if (!std::isfinite(value)) return nullptr;
-  return std::stod(fmt::format("{:.{}g}", value, digits));
-}
-
-double number_or_none(const Json& value) {
-  return value.is_null() ? none : value.get<double>();
-}
-
-/// visit(object) of each whole line; one without its end is still being written, or broke off.
-void for_each_line(const std::string& text, const std::filesystem::path& path,
-                   const std::function<void(const Json&)>& visit) {
-  std::size_t begin = 0;
-  for (int number = 1;; ++number) {
-    const std::size_t stop = text.find('\n', begin);
-    if (stop == std::string::npos) return;
-    std::string fault;
-    try {
-      visit(Json::parse(text.substr(begin, stop - begin)));
-    } catch (const nlohmann::json::exception& error) {
-      fault = error.what();
-    }
-    require_file(fault.empty(), path, "line {} is damaged: {}", number, fault);
-    begin = stop + 1;
-  }
+  return std::strtod(fmt::format("{:.{}g}", value, digits).c_str(), nullptr);
 }
 
 std::vector<double> vector_of(const Json& array) {
@@ -104,7 +82,8 @@ Json as_json(const Playback& playback) {
     for (const MatrixX& points : shape.points) {
       Json flat = Json::array();  // x and y in turn, in units of 0.1 mm
       for (const double value : points.reshaped()) {
-        flat.push_back(std::isfinite(value) ? Json(std::lround(1e4 * value)) : Json(nullptr));
+        const bool drawn = std::abs(value) < 1e9;  // not what ran away, nor NaN
+        flat.push_back(drawn ? Json(std::lround(1e4 * value)) : Json(nullptr));
       }
       frames.push_back(std::move(flat));
     }
@@ -125,34 +104,39 @@ Json as_json(const Playback& playback) {
 std::vector<ReportedRow> parse_metrics(const std::string& text, const std::filesystem::path& path) {
   std::vector<ReportedRow> rows;
   for_each_line(text, path, [&](const Json& line) {
-    ReportedRow row{.iteration = line.at("iteration").get<int>(),
-                    .condition = line.at("condition").get<int>(),
+    ReportedRow row{.iteration = count_at(line, "iteration"),
+                    .condition = count_at(line, "condition"),
                     .samples_total = line.at("samples_total").get<double>(),
                     .ok = line.at("status").get<std::string>() == "ok"};
+    require(static_cast<std::size_t>(row.iteration) <= rows.size(), "iteration {} after {} lines",
+            row.iteration, rows.size());
     for (const char* key : reported_numbers) row.numbers[key] = number_or_none(line.at(key));
     rows.push_back(std::move(row));
   });
   return rows;
 }
 
-std::vector<ReportedSteps> parse_details(const std::string& text,
-                                         const std::filesystem::path& path) {
+std::vector<ReportedSteps> parse_details(const std::string& text, const std::filesystem::path& path,
+                                         const Task& task, int iterations) {
   std::vector<ReportedSteps> out;
   for_each_line(text, path, [&](const Json& line) {
-    ReportedSteps steps{.iteration = line.at("iteration").get<int>(),
-                        .condition = line.at("condition").get<int>()};
+    ReportedSteps steps{.iteration = count_at(line, "iteration"),
+                        .condition = count_at(line, "condition")};
     for (const char* key : reported_steps) {
       if (line.contains(key)) steps.arrays[key] = vector_of(line.at(key));
     }
     const Json& rollout = line.at("rollout");
-    steps.every = rollout.at("every").get<int>();
+    steps.every = count_at(rollout, "every");
     steps.cost = number_or_none(rollout.at("cost"));
     for (const Json& state : rollout.at("x")) {
       const std::vector<double> x = vector_of(state);
       steps.rollout.emplace_back(
           Eigen::Map<const VectorX>(x.data(), static_cast<Eigen::Index>(x.size())));
+      require(rows(steps.rollout.back()) == task.nx && steps.rollout.back().allFinite() &&
+                  steps.every >= 1,
+              "a rollout of iteration {} is not one of the task {}", steps.iteration, task.name);
     }
-    out.push_back(std::move(steps));
+    if (steps.iteration < iterations) out.push_back(std::move(steps));
   });
   return out;
 }

@@ -9,10 +9,15 @@
 
 namespace pilqr::command {
 
-/// Throws FileError naming the line that is damaged.
+/// The lines of metrics.jsonl. Throws FileError naming the line that is damaged: an iteration has
+/// at least as many lines before it as iterations.
 std::vector<ReportedRow> parse_metrics(const std::string& text, const std::filesystem::path& path);
-std::vector<ReportedSteps> parse_details(const std::string& text,
-                                         const std::filesystem::path& path);
+
+/// The lines of details.jsonl, but for those from this iteration on, which a run that goes on
+/// appends meanwhile. Throws FileError naming the line that is damaged or has states of another
+/// size than the task's.
+std::vector<ReportedSteps> parse_details(const std::string& text, const std::filesystem::path& path,
+                                         const Task& task, int iterations);
 
 /// How much of what fills a report is kept.
 struct ReportDetail {

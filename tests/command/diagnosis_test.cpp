@@ -240,6 +240,9 @@ TEST(Diagnose, BadFolders) {
   const std::string good = command.read("r/metrics.jsonl");
   command.write("r/metrics.jsonl", good + "{\"iteration\":1,\n");
   test::expect_refused(command.run({"diagnose", "r"}), {"r/metrics.jsonl: ", "line 2 is damaged"});
+  command.write("r/metrics.jsonl", good + good);
+  test::expect_refused(command.run({"diagnose", "r"}),
+                       {"r/metrics.jsonl: ", "line 2 is damaged: iteration 0 after iteration 0"});
   command.write("r/metrics.jsonl", "");
   test::expect_refused(command.run({"diagnose", "r"}),
                        {"r/metrics.jsonl: ", "there is no iteration yet"});

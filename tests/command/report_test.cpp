@@ -238,11 +238,42 @@ TEST(Report, RefusesWhatIsNoRunOrDamaged) {
   damaged("policy.safetensors", "x", {"policy.safetensors"});
   damaged("config.toml", "task = ", {"config.toml"});
   damaged("details.jsonl", "{]\n", {"details.jsonl", "line 1 is damaged"});
+  const std::string line = metrics.substr(0, metrics.find('\n') + 1);
+  for (const char* number : {"-1", "1.5", "1e300", "9", "2147483648", "\"0\"", "null"}) {
+    const std::string other = std::string("{\"iteration\":") + number + line.substr(line.find(','));
+    damaged("metrics.jsonl", metrics + other, {"metrics.jsonl", "line 5", "iteration"});
+  }
   const std::string details = command.read("run/details.jsonl");
   command.write("run/details.jsonl", details.substr(0, details.size() - 9));
   EXPECT_EQ(command.run({"report", "run"}).status, 0) << "a line that is being written";
   fs::remove(command.path("run/details.jsonl"));
   EXPECT_EQ(command.run({"report", "run"}).status, 0) << "details are optional";
+}
+
+// A file is as long as what is made of it, whatever numbers it holds.
+TEST(ReportJson, TakesNoIterationsThatCannotBe) {
+  const Task& task = find_task("point_mass");
+  const auto details = [&](const std::string& iteration, const std::string& every = "1") {
+    return parse_details("{\"iteration\":" + iteration +
+                             ",\"condition\":0,\"kl\":[1],\"rollout\":{\"every\":" + every +
+                             ",\"cost\":null,\"x\":[[0,0,0,0]]}}\n",
+                         "f", task, 3);
+  };
+  EXPECT_EQ(details("2").size(), 1U);
+  EXPECT_EQ(details("3").size(), 0U) << "metrics.jsonl does not have it yet";
+  for (const char* number : {"-1", "0.5", "1e300", "4294967296"}) {
+    EXPECT_THROW((void)details(number), FileError) << number;
+    EXPECT_THROW((void)details("0", number), FileError) << number;
+  }
+  EXPECT_THROW((void)details("0", "0"), FileError);
+}
+
+// The smallest numbers there are, and states that ran away.
+TEST(ReportJson, HoldsAnyNumber) {
+  std::vector<ReportedRun> runs = {run_of(0, {{5e-324, 1.0}})};
+  runs[0].details[0].rollout = {VectorX::Constant(8, 1e300)};
+  const std::string json = report_json(summarize(runs), {});
+  EXPECT_TRUE(nlohmann::json::accept(json));
 }
 
 TEST(Report, ThatCannotBeWrittenFailsNoTraining) {

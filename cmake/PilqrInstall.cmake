@@ -15,6 +15,8 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/pilqr" DESTINATION "${CMAKE_INS
 if(PILQR_BUILD_COMMAND)
   install(TARGETS pilqr_command)
 endif()
+# The name that a Debian package has for it.
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}" RENAME copyright)
 # Each optional component has a file of targets of its own, which only who asks for it reads.
 foreach(component tbb mpi)
   if(TARGET pilqr_${component})

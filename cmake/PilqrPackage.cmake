@@ -8,11 +8,21 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
-# What the headers and the targets need, and by shlibdeps what the command does.
-set(CPACK_DEBIAN_PACKAGE_DEPENDS
-    "libeigen3-dev (>= 3.4), libfmt-dev (>= 9), librandom123-dev, nlohmann-json3-dev (>= 3.10)")
+# What the headers and the targets need, and by shlibdeps what the command does. The library is
+# compiled against these versions: it needs their minor one or later, and not another major one.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "librandom123-dev, nlohmann-json3-dev (>= 3.10)")
+macro(pilqr_depends package version)
+  string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", ${package}")
+  if("${version}" MATCHES "^([0-9]+)\\.[0-9]+")
+    math(EXPR next "${CMAKE_MATCH_1} + 1")
+    string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS
+           " (>= ${CMAKE_MATCH_0}), ${package} (<< ${next})")
+  endif()
+endmacro()
+pilqr_depends(libeigen3-dev "${Eigen3_VERSION}")
+pilqr_depends(libfmt-dev "${fmt_VERSION}")
 if(PILQR_HAS_BOX2D)
-  string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", libbox2d-dev (>= 2.4)")
+  pilqr_depends(libbox2d-dev "${box2d_VERSION}")
 endif()
 set(suggests pkg-config)
 if(PILQR_HAS_TBB)

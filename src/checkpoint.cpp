@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +17,8 @@
 namespace pilqr {
 namespace {
 
+constexpr int most_iterations = 1'000'000;  // as in the settings
+
 void write_history(const ConditionHistory& history, const std::string& prefix, SafeTensors& out) {
   out.tensors[prefix + "failed_updates"] = scalar(history.failed_updates);
   write_optimizer(history.best.policy, nullptr, prefix + "best/", out);
@@ -30,25 +31,24 @@ void write_history(const ConditionHistory& history, const std::string& prefix, S
 /// @param like a policy of the condition's shape.
 ConditionHistory read_history(StateReader& reader, const std::string& prefix,
                               const LinearGaussianPolicy<>& like) {
-  constexpr int most = std::numeric_limits<int>::max();
   ConditionHistory history;
-  history.failed_updates = reader.count_at(prefix + "failed_updates", 0, most);
+  history.failed_updates = reader.count_at(prefix + "failed_updates", 0, most_iterations);
   OptimizerState best{like};
   read_optimizer(reader, prefix + "best/", best);
   history.best.policy = std::move(best.policy);
   history.best.cost = reader.scalar_at<double>(prefix + "best/cost");
-  history.best.iteration = reader.count_at(prefix + "best/iteration", -1, most);
+  history.best.iteration = reader.count_at(prefix + "best/iteration", -1, most_iterations);
   require(!std::isnan(history.best.cost), "{}best/cost is nan", prefix);
   LinearGaussianPolicy<> first = like;
   first.L = reader.at(prefix + "first_L").sequence<Dynamic, Dynamic>(prefix + "first_L");
   require_valid(first, (prefix + "first_L").c_str());
   history.first_L = std::move(first.L);
-  history.spent = reader.count_at(prefix + "spent", 0, most);
+  history.spent = reader.count_at(prefix + "spent", 0, most_iterations);
   return history;
 }
 
 constexpr const char* format_name = "pilqr.checkpoint";
-constexpr const char* checkpoint_version = "5";
+constexpr const char* checkpoint_version = "6";
 
 std::map<std::string, std::string> describe(const Settings& settings) {
   return {{"format", format_name},
@@ -82,7 +82,9 @@ NetworkPolicy read_network(StateReader& reader, const std::string& prefix,
   return network;
 }
 
-void write_best_network(const Progress& progress, SafeTensors& out) {
+/// What there is of a run's progress where a network learns.
+void write_network_progress(const Progress& progress, SafeTensors& out) {
+  out.tensors["failed_updates"] = scalar(progress.failed_updates);
   out.tensors["best_network/iteration"] =
       scalar(progress.best_network ? progress.best_network->iteration : -1);
   if (!progress.best_network) return;
@@ -91,9 +93,9 @@ void write_best_network(const Progress& progress, SafeTensors& out) {
 }
 
 /// @param like see read_network().
-void read_best_network(StateReader& reader, const NetworkPolicy& like, Progress& progress) {
-  constexpr int most = std::numeric_limits<int>::max();
-  const int iteration = reader.count_at("best_network/iteration", -1, most);
+void read_network_progress(StateReader& reader, const NetworkPolicy& like, Progress& progress) {
+  progress.failed_updates = reader.count_at("failed_updates", 0, most_iterations);
+  const int iteration = reader.count_at("best_network/iteration", -1, most_iterations);
   if (iteration < 0) return;
   const auto cost = reader.scalar_at<double>("best_network/cost");
   require(!std::isnan(cost), "best_network/cost is nan");
@@ -143,7 +145,7 @@ void write_guided(const Settings& settings, const Progress& progress, const AnyM
                   SafeTensors& out) {
   write_network(guided.global(), "network/", out);
   out.tensors["trained"] = scalar(guided.trained() ? 1 : 0);
-  write_best_network(progress, out);
+  write_network_progress(progress, out);
   for (std::size_t m = 0; m < guided.priors().size(); ++m) {
     if (!guided.priors()[m]) continue;
     write_gmm(*guided.priors()[m],
@@ -157,7 +159,7 @@ AnyMdgps read_guided(StateReader& reader, const Settings& settings,
   const bool trained = reader.count_at("trained", 0, 1) == 1;
   AnyMdgps guided(std::move(locals), read_network(reader, "network/", fresh.global()),
                   fresh.observations(), fresh.options(), trained);
-  read_best_network(reader, fresh.global(), progress);
+  read_network_progress(reader, fresh.global(), progress);
   auto priors = fresh.priors();
   const int dim = fresh.locals().front().policy().nx() + fresh.global().nu();
   for (std::size_t m = 0; m < priors.size(); ++m) {
@@ -190,7 +192,7 @@ SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& 
   out.metadata["steps_total"] = fmt::format("{}", progress.steps_total);
   if (const auto* baseline = std::get_if<AnyBaseline>(&learner)) {
     write_baseline(*baseline, out);
-    write_best_network(progress, out);
+    write_network_progress(progress, out);
     return out;
   }
   for (std::size_t m = 0; m < optimizers.size(); ++m) {
@@ -227,7 +229,6 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
   progress.iterations = reader.metadata().number<int>("iterations");
   progress.samples_total = reader.metadata().number<long>("samples_total");
   progress.steps_total = reader.metadata().number<long>("steps_total");
-  constexpr int most_iterations = 1'000'000;  // as in the settings
   constexpr long most = 1'000'000'000'000'000'000;
   require_file(progress.iterations >= 0 && progress.iterations <= most_iterations, path,
                "metadata \"iterations\" is {}, expected 0 to {}", progress.iterations,
@@ -241,7 +242,7 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
   try {
     if (own) {
       AnyBaseline read = std::get<AnyBaseline>(learner);
-      read_best_network(reader, read.policy(), progress);
+      read_network_progress(reader, read.policy(), progress);
       reader.require_all_used();
       read_baseline(std::move(*own), path, read);
       learner = std::move(read);

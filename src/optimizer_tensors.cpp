@@ -4,6 +4,8 @@
 #include <deque>
 #include <limits>
 
+#include "pilqr/train/share_mixtures.hpp"
+
 namespace pilqr {
 namespace {
 
@@ -121,6 +123,20 @@ OptimizerState decode_optimizer(std::string_view bytes, OptimizerState fresh) {
   const std::filesystem::path origin = "state of an optimiser";  // begins the messages
   StateReader reader(decode_safetensors(bytes, origin), origin);
   read_optimizer(reader, "", fresh);
+  reader.require_all_used();
+  return fresh;
+}
+
+std::string encode_mixture(const GmmPrior& mixture) {
+  SafeTensors out;
+  write_gmm(mixture, "", out);
+  return encode_safetensors(out);
+}
+
+GmmPrior decode_mixture(std::string_view bytes, GmmPrior fresh, int dim) {
+  const std::filesystem::path origin = "mixture of another rank";  // begins the messages
+  StateReader reader(decode_safetensors(bytes, origin), origin);
+  read_gmm(reader, "", dim, fresh);
   reader.require_all_used();
   return fresh;
 }

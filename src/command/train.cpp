@@ -104,9 +104,12 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
                              .conditions = settings.conditions};
   const TrainResult result = with_executor(threads, [&](auto& executor) -> TrainResult {
     if (auto* guided = std::get_if<AnyMdgps>(&learner)) {
-      const MdgpsResult done =
-          pilqr::train(system, costs, *guided, options, callbacks, executor, ranks);
-      return {.iterations = done.iterations, .stopped = done.stopped, .failure = done.failure};
+      const MdgpsResult done = pilqr::train(system, costs, *guided, options, callbacks, executor,
+                                            ranks, progress.failed_updates);
+      return {.iterations = done.iterations,
+              .stopped = done.stopped,
+              .failure = done.failure,
+              .failed_updates = done.failed_updates};
     }
     const TrainCallbacks<>& trajectories = callbacks;
     if (auto* baseline = std::get_if<AnyBaseline>(&learner)) {
@@ -118,9 +121,11 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
               remember_network();
             };
             const auto done = pilqr::train(network, system, costs, baseline->observations, options,
-                                           own, executor, ranks);
-            return {
-                .iterations = done.iterations, .stopped = done.stopped, .failure = done.failure};
+                                           own, executor, ranks, progress.failed_updates);
+            return {.iterations = done.iterations,
+                    .stopped = done.stopped,
+                    .failure = done.failure,
+                    .failed_updates = done.failed_updates};
           },
           baseline->learner);
     }
@@ -242,12 +247,21 @@ void tell_damage(const Job& job) {
 }
 
 /// Names the updates of an iteration that failed and did not end the run.
-void tell_failed_updates(const std::vector<MetricsRow>& rows) {
+/// @param alone whether a network learns alone: it does so without the conditions that failed.
+void tell_failed_updates(const std::vector<MetricsRow>& rows, bool alone) {
+  if (!rows.empty() && rows.front().guided && !rows.front().guided->supervision_failure.ok()) {
+    print_error(fmt::format("iteration {}: the S-step failed, the network stays as it was: {}",
+                            rows.front().record.iteration + 1,
+                            rows.front().guided->supervision_failure.message()));
+  }
   for (const MetricsRow& row : rows) {
     const UpdateReport& report = row.record.report;
     if (report.ok()) continue;
-    print_error(fmt::format("iteration {}: update failed, the policy stays as it was: {}",
-                            row.record.iteration + 1, report.failure.message()));
+    const bool left_out = alone && std::isnan(report.cost_mean);
+    print_error(fmt::format(
+        "iteration {}: {}: {}", row.record.iteration + 1,
+        left_out ? "a condition is left out" : "update failed, the policy stays as it was",
+        report.failure.message()));
   }
 }
 
@@ -305,7 +319,7 @@ int train_and_tell(Job& job, const TrainArguments& arguments, Ranks& ranks) {
   };
   observer.on_iteration = [&](int /*iteration*/) {
     table.row(rows);
-    tell_failed_updates(rows);
+    tell_failed_updates(rows, is_baseline(settings.algorithm));
     last = std::exchange(rows, {});
     if (arguments.live) (void)write_report(folder.path);
   };

@@ -60,10 +60,12 @@ TEST(Mpirun, RanksDoNotShow) {
   }
 }
 
+// The mixtures of the linearisation too: the first rank saves what another one has learnt.
 TEST(Mpirun, RanksDoNotShowInANetwork) {
   Command command;
-  const std::vector<std::string> guided = {"--algorithm", "mdgps_pilqr", "--set",
-                                           "network.steps=40"};
+  const std::vector<std::string> guided = {
+      "--algorithm", "mdgps_pilqr",        "--set", "network.steps=40",
+      "--set",       "gmm.max_clusters=3", "--set", "mdgps.linearize_prior=gmm"};
   ASSERT_EQ(command.run(training("alone", "3,1,0", guided)).status, 0);
   const Outcome outcome = run(command, 2, training("shared", "3,1,0", guided));
   ASSERT_EQ(outcome.status, 0) << outcome.err;

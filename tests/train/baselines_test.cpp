@@ -148,7 +148,33 @@ TEST(Baselines, RepeatBitByBitOnAnyNumberOfRanks) {
   expect_the_same_on_ranks(new_ddpg());
 }
 
-TEST(Baselines, AConditionThatFailsStopsTheLearning) {
+// There may be one rollout of each condition: the others go on without it.
+TEST(Baselines, AConditionThatFailsIsLeftOut) {
+  Trpo trpo = new_trpo();
+  Trpo by_hand = trpo;
+  Starts system;
+  system.bad_condition = 1;
+  SerialExecutor serial;
+  const TrainOptions options{.samples = 4, .seed = 6, .conditions = {0, 1, 2}};
+  const auto report = iterate(trpo, system, std::vector{regulator_cost()}, {}, options, 3, serial);
+  EXPECT_TRUE(report.failure().ok());
+  EXPECT_FALSE(report.conditions[1].report.ok());
+  EXPECT_EQ(report.conditions[1].faults.size(), 8U);
+  std::vector<Rollouts<>> rollouts;
+  for (const int condition : {0, 2}) {
+    const SampleOptions which{.samples = 4, .seed = 6, .iteration = 3, .condition = condition};
+    rollouts.push_back(
+        sample(system, regulator_cost(), NetworkActor(by_hand.policy(), T), which).rollouts);
+  }
+  ASSERT_TRUE(
+      by_hand
+          .update({rollouts[0], rollouts[1]},
+                  RandomStream({.seed = 6, .iteration = 3, .purpose = StreamPurpose::baseline}))
+          .ok());
+  EXPECT_EQ(trpo.state(), by_hand.state());
+}
+
+TEST(Baselines, TooFewGoodRolloutsStopTheLearning) {
   Trpo trpo = new_trpo();
   const TrpoState before = trpo.state();
   Starts system;
@@ -167,7 +193,8 @@ TEST(Baselines, AConditionThatFailsStopsTheLearning) {
     return true;
   };
   const auto result =
-      train(trpo, system, costs, {}, {.iterations = 5, .samples = 4}, callbacks, serial);
+      train(trpo, system, costs, {},
+            {.iterations = 5, .samples = 4, .faults = {.least_share = 0.7}}, callbacks, serial);
   EXPECT_EQ(result.failure.kind, FailureKind::system_error);
   EXPECT_EQ(result.failure.condition, 1);
   EXPECT_EQ(result.iterations, 0);

@@ -146,7 +146,7 @@ TEST(Checkpoint, MetadataThatIsWrong) {
   };
   const std::vector<Case> cases = {
       {"format", "pilqr.tvlg_policy", "expected \"pilqr.checkpoint\""},
-      {"format_version", "3", "expected \"5\""},
+      {"format_version", "3", "expected \"6\""},
       {"task", "point_mass", "expected \"reacher\""},
       {"algorithm", "pi2", "expected \"pilqr\""},
       {"seed", "8", "expected \"7\""},

@@ -33,22 +33,21 @@ double noiseless_cost(const RecordedRun& run, const Task& task) {
       .rollouts.total_cost()(0);
 }
 
-// A fifth of the rollouts fail: what is learnt is what is learnt without, in the mean over seeds
-// (single runs differ by more whatever the reason).
-TEST(Faults, AFifthOfTheRolloutsDoesNoHarm) {
-  const Task& task = find_task("reacher");
+/// A fifth of the rollouts fail: what is learnt is what is learnt without, in the mean over seeds
+/// (single runs differ by more whatever the reason).
+void expect_no_harm(const char* name_of_task, int iterations) {
+  const Task& task = find_task(name_of_task);
   constexpr int seeds = 5;
   for (const Algorithm algorithm : {Algorithm::pilqr, Algorithm::lqr_flm, Algorithm::pi2}) {
     SCOPED_TRACE(name(algorithm));
     double expected = 0.0;
     double reached = 0.0;
     for (int seed = 0; seed < seeds; ++seed) {
-      Settings settings = settings_for("reacher", algorithm, seed);
-      settings.iterations = 10;
+      const Settings settings = settings_for(name_of_task, algorithm, seed);
       RecordedRun good(settings);
       RecordedRun bad(settings);
-      ASSERT_TRUE(train_on(Faulty(task, 0.0), good, settings.iterations).ok());
-      const TrainResult result = train_on(Faulty(task, 0.2), bad, settings.iterations);
+      ASSERT_TRUE(train_on(Faulty(task, 0.0), good, iterations).ok());
+      const TrainResult result = train_on(Faulty(task, 0.2), bad, iterations);
       ASSERT_TRUE(result.ok()) << result.failure.message();
       expected += noiseless_cost(good, task) / seeds;
       reached += noiseless_cost(bad, task) / seeds;
@@ -60,11 +59,18 @@ TEST(Faults, AFifthOfTheRolloutsDoesNoHarm) {
         EXPECT_EQ(record.rollouts, settings.samples + static_cast<int>(again));
         faults += static_cast<int>(record.faults.size());
       }
-      EXPECT_GT(faults, 25) << "of 200 rollouts and about 40 second attempts";
+      EXPECT_GT(faults, iterations * 5 / 2) << "of 20 rollouts and about 4 second attempts each";
       for (const IterationRecord& record : good.log) EXPECT_TRUE(record.faults.empty());
     }
-    EXPECT_LT(reached, 1.05 * expected);
+    EXPECT_LT(reached, expected + 0.05 * std::abs(expected));
   }
+}
+
+TEST(Faults, AFifthOfTheRolloutsDoesNoHarm) {
+  expect_no_harm("reacher", 10);
+}
+TEST(Faults, AFifthOfTheRolloutsDoesNoHarmToThePointMass) {
+  expect_no_harm("point_mass", find_task("point_mass").iterations);
 }
 
 TEST(Faults, WhenAllFailTheTrainingEndsAndSaysWhy) {

@@ -1,5 +1,5 @@
-// Guided policy search as a whole: one iteration against a dense solution, its composition, what
-// threads and ranks must not show, failures.
+// Guided policy search as a whole: one iteration against a dense solution, its composition,
+// failures.
 
 #include "pilqr/train/mdgps.hpp"
 
@@ -9,12 +9,7 @@
 
 #include "support/golden.hpp"
 #include "support/lqr_problem.hpp"
-#include "support/thread_team.hpp"
 #include "train/mdgps_support.hpp"
-
-#if defined(PILQR_HAS_TBB)
-#include "pilqr/parallel/tbb.hpp"
-#endif
 
 namespace pilqr {
 namespace {
@@ -230,61 +225,6 @@ TEST(Mdgps, IsTheCompositionOfItsSteps) {
   }
 }
 
-/// All that an object carries and the last report said, without times.
-template <class M>
-std::string everything(const M& mdgps, const MdgpsResult& result) {
-  MessageWriter out;
-  for (const auto& local : mdgps.locals()) out.put(encode_optimizer(state_of(local)));
-  const MatrixX covariance = mdgps.global().covariance();
-  for (const MatrixX& part : {MatrixX(mdgps.global().A), MatrixX(mdgps.global().b), covariance}) {
-    for (const double value : part.reshaped()) out.put(value);
-  }
-  for (IterationRecord record : result.last.conditions) {
-    record.seconds_rollout = record.seconds_update = 0.0;
-    put(record, out);
-  }
-  for (const SupervisionReport& s : {result.last.initial, result.last.supervision}) {
-    out.put(s.points);
-    out.put(s.loss_before);
-    out.put(s.loss);
-    out.put(s.error);
-  }
-  return out.bytes();
-}
-
-template <class Optimizer>
-void expect_the_same_everywhere(const MdgpsOptions& mdgps_options) {
-  const TrainOptions options{.iterations = 3, .samples = 5, .seed = 9};
-  const auto run = [&](auto&& executor, auto&& team) {
-    auto mdgps = guided<Optimizer>(T, mdgps_options);
-    Starts system;
-    const auto result =
-        train(system, std::vector{regulator_cost()}, mdgps, options, {}, executor, team);
-    EXPECT_TRUE(result.ok()) << result.failure.message();
-    EXPECT_EQ(result.iterations, 3);
-    return everything(mdgps, result);
-  };
-  const std::string expected = run(SerialExecutor{}, SingleRank{});
-#if defined(PILQR_HAS_TBB)
-  for (const int threads : {1, 2, 8}) {
-    EXPECT_EQ(run(TbbExecutor(threads), SingleRank{}), expected) << threads << " threads";
-  }
-#endif
-  for (const int ranks : {2, 4}) {
-    test::on_ranks(ranks, [&](test::ThreadTeam& team) {
-      EXPECT_EQ(run(SerialExecutor{}, team), expected) << "rank " << team.rank() << " of " << ranks;
-    });
-  }
-}
-
-TEST(Mdgps, ExecutorsAndRanksDoNotShow) {
-  expect_the_same_everywhere<Pilqr<>>({.sample_with = SampleWith::local_policy});
-  MdgpsOptions options;
-  options.linearize.gmm = GmmPriorOptions{.max_clusters = 3, .min_points_per_cluster = 10};
-  expect_the_same_everywhere<LqrFlm<>>(options);
-  expect_the_same_everywhere<Pi2<>>({});
-}
-
 TEST(Mdgps, AFailedConditionKeepsItsPolicyAndTeachesNothing) {
   const TrainOptions options{.samples = 10, .seed = 4};
   auto mdgps = guided<LqrFlm<>>(T);
@@ -351,8 +291,9 @@ TEST(Mdgps, AFailedSupervisionKeepsTheGlobalPolicy) {
     EXPECT_EQ(record.condition, updates++ % 3);
     EXPECT_EQ(rollouts.samples(), 10);
   };
-  const auto result = train(system, std::vector{regulator_cost()}, mdgps,
-                            {.iterations = 5, .samples = 10}, callbacks, serial);
+  const auto result =
+      train(system, std::vector{regulator_cost()}, mdgps,
+            {.iterations = 5, .samples = 10, .stop = {.failed_updates = 1}}, callbacks, serial);
   EXPECT_EQ(updates, 6);
   EXPECT_EQ(result.failure.detail, "asked to fail");
   EXPECT_EQ(result.failure.condition, -1);

@@ -9,6 +9,7 @@
 
 #include "pilqr/baselines/network_actor.hpp"
 #include "pilqr/iteration.hpp"
+#include "pilqr/train/failed_updates.hpp"
 #include "pilqr/train/trainer.hpp"
 #include "pilqr/train/work.hpp"
 
@@ -32,13 +33,15 @@ struct BaselineReport {
   std::vector<IterationRecord> conditions;
   std::vector<Rollouts<Nx, Nu>> rollouts;  ///< the good ones of each condition, as they were made
   Update update{};               ///< what the learner reports; as new if there was no update
+  bool sampled = true;           ///< whether there were enough good rollouts for an update
   double seconds_rollout = 0.0;  ///< all rollouts on this rank
   double seconds_update = 0.0;   ///< of the learner
 
-  /// The first failure: of a condition in their order, of the update.
+  /// Why there was no update: too few good rollouts, in the first condition that lacks some, or the
+  /// update's own failure.
   [[nodiscard]] Failure failure() const {
     for (const IterationRecord& record : conditions) {
-      if (!record.report.ok()) return record.report.failure;
+      if (!sampled && !record.report.ok()) return record.report.failure;
     }
     return update.failure;
   }
@@ -73,8 +76,10 @@ using BaselineReportOf = BaselineReport<
 /// exploration, then one update() on all of them, as the policy saw them. Of the options, samples,
 /// seed, noise, faults and conditions count. There are as many conditions as options.conditions, or
 /// as costs if that is empty; see train() for costs, executor and team. All ranks must be given the
-/// same and have equal learners; each of them makes the update. If a condition has too few good
-/// rollouts there is none; if it fails, every condition's record says so.
+/// same and have equal learners; each of them makes the update. A condition with too few good
+/// rollouts is left out, which its record says: there may be but one of each, so it is of all
+/// samples that FaultOptions::least_share has to be good. If less is, there is no update; if that
+/// fails, every condition's record says so.
 /// @param observations of the conditions; none: the state alone in all.
 /// @param reject, on_failed see TrainCallbacks.
 template <Baseline L, System S, Cost C, Executor E, Team R = SingleRank>
@@ -111,15 +116,17 @@ BaselineReportOf<L, S> iterate(L& learner, S& system, const std::vector<C>& cost
     record.report.failure = batches.failures[m];
     if (record.report.ok()) describe_samples(report.rollouts[m], record.report);
   }
-  if (!report.failure().ok()) return report;
   std::vector<Rollouts<>> seen;
-  for (std::size_t m = 0; m < observations.size(); ++m) {
-    seen.push_back(observed(report.rollouts[m], observations[m]));
-  }
-  std::vector<RolloutsView> views;
+  int good = 0;
   for (std::size_t m = 0; m < M; ++m) {
-    views.push_back(seen.empty() ? RolloutsView(report.rollouts[m]) : RolloutsView(seen[m]));
+    if (!report.conditions[m].report.ok()) continue;
+    good += report.rollouts[m].samples();
+    seen.push_back(
+        observed(report.rollouts[m], observations.empty() ? Observation{} : observations[m]));
   }
+  report.sampled = good >= options.faults.needed(options.samples * static_cast<int>(M));
+  if (!report.sampled) return report;
+  const std::vector<RolloutsView> views(seen.begin(), seen.end());
   report.update =
       learner.update(views, RandomStream({.seed = options.seed,
                                           .iteration = static_cast<std::uint32_t>(iteration),
@@ -127,7 +134,7 @@ BaselineReportOf<L, S> iterate(L& learner, S& system, const std::vector<C>& cost
   report.seconds_update = std::chrono::duration<double>(Clock::now() - sampled).count();
   for (IterationRecord& record : report.conditions) {
     record.seconds_update = report.seconds_update / static_cast<double>(M);
-    record.report.failure = report.update.failure;
+    if (record.report.ok()) record.report.failure = report.update.failure;
   }
   return report;
 }
@@ -135,10 +142,11 @@ BaselineReportOf<L, S> iterate(L& learner, S& system, const std::vector<C>& cost
 /// How a training ended.
 template <class Report>
 struct BaselineResult {
-  int iterations = 0;    ///< finished without a failure, in this call
-  bool stopped = false;  ///< by the callback, of any rank
-  Report last{};         ///< of the last iteration; empty before the first
-  Failure failure{};     ///< what ended the training; the policy is then the last good one
+  int iterations = 0;      ///< finished, in this call
+  bool stopped = false;    ///< by the callback, of any rank
+  Report last{};           ///< of the last iteration; empty before the first
+  Failure failure{};       ///< what ended the training; the policy is then the last good one
+  int failed_updates = 0;  ///< updates in a row that had failed; 0: too few good rollouts
   [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
@@ -149,13 +157,16 @@ struct BaselineCallbacks : TrainCallbacks<S::Nx, S::Nu> {
   std::function<void(int iteration, const BaselineReportOf<L, S>& report)> on_report{};
 };
 
-/// `options.iterations` iterations, or until one in which something failed. See iterate(), and
-/// train() of trajectory optimisers (train/trainer.hpp) for the callbacks.
-template <Baseline L, System S, Cost C, Executor E, Team R = SingleRank>
+/// `options.iterations` iterations. A failed update leaves the policy, to be sampled again; see
+/// train() of guided policy search (train/mdgps.hpp) for when that ends the training and for
+/// failed_updates, iterate() for the rest, and train() of trajectory optimisers (train/trainer.hpp)
+/// for the callbacks.
+template <Baseline L, System S, Cost C, Executor E, Team R>
 BaselineResult<BaselineReportOf<L, S>> train(
     L& learner, S& system, const std::vector<C>& costs,
     const std::vector<Observation>& observations, const TrainOptions& options,
-    const std::type_identity_t<BaselineCallbacks<L, S>>& callbacks, E& executor, R&& team = {}) {
+    const std::type_identity_t<BaselineCallbacks<L, S>>& callbacks, E& executor, R&& team,
+    int& failed_updates) {
   BaselineResult<BaselineReportOf<L, S>> result;
   for (int n = 0; n < options.iterations; ++n) {
     const int iteration = options.first_iteration + n;
@@ -165,8 +176,14 @@ BaselineResult<BaselineReportOf<L, S>> train(
     for (std::size_t m = 0; m < result.last.conditions.size() && callbacks.on_update; ++m) {
       callbacks.on_update(result.last.conditions[m], result.last.rollouts[m]);
     }
-    result.failure = result.last.failure();
-    if (!result.ok()) return result;
+    const Failure failure = result.last.failure();
+    if (!result.last.sampled ||
+        detail::ends_with_failure(failure, iteration, n + 1 == options.iterations, options.stop,
+                                  failed_updates)) {
+      result.failure = failure;
+      result.failed_updates = result.last.sampled ? failed_updates : 0;
+      return result;
+    }
     ++result.iterations;
     const bool go_on = !callbacks.on_iteration || callbacks.on_iteration(iteration);
     if (!detail::all_agree(go_on, team)) {
@@ -175,6 +192,17 @@ BaselineResult<BaselineReportOf<L, S>> train(
     }
   }
   return result;
+}
+
+/// The same from the beginning.
+template <Baseline L, System S, Cost C, Executor E, Team R = SingleRank>
+BaselineResult<BaselineReportOf<L, S>> train(
+    L& learner, S& system, const std::vector<C>& costs,
+    const std::vector<Observation>& observations, const TrainOptions& options,
+    const std::type_identity_t<BaselineCallbacks<L, S>>& callbacks, E& executor, R&& team = {}) {
+  int failed_updates = 0;
+  return train(learner, system, costs, observations, options, callbacks, executor, team,
+               failed_updates);
 }
 
 }  // namespace pilqr

@@ -21,6 +21,7 @@ struct Progress {
   std::vector<ConditionHistory> histories{};
   /// Where rollouts are those of a network, after the first of them.
   std::optional<BestNetwork> best_network{};
+  int failed_updates = 0;  ///< where a network learns: iterations in a row that have failed
 
   /// Equal in all parts.
   friend bool operator==(const Progress&, const Progress&) = default;
@@ -36,10 +37,11 @@ struct Progress {
 /// "history/best/K", "k", "L", "cost", "iteration", "history/first_L" [T, nu, nu] and
 /// "history/spent" (scalar). Guided policy search has besides "network/.." and, if there is one,
 /// "best_network/..", each with the tensors of a NetworkFile, "trained", "best_network/cost" and
-/// "best_network/iteration" (scalars), and with a mixture for the linearisation in every condition
-/// "linearize/gmm/..". TRPO and DDPG have no conditions' tensors but "baseline/..", see
-/// io/baseline_state.hpp, and those of the best network. The metadata are format
-/// "pilqr.checkpoint", format_version "5", task, algorithm, seed, conditions and the progress.
+/// "best_network/iteration" and "failed_updates" (scalars), and with a mixture for the
+/// linearisation in every condition "linearize/gmm/..". TRPO and DDPG have no conditions' tensors
+/// but "baseline/..", see io/baseline_state.hpp, those of the best network and "failed_updates".
+/// The metadata are format "pilqr.checkpoint", format_version "6", task, algorithm, seed,
+/// conditions and the progress.
 /// @param learner of as many conditions as the settings.
 SafeTensors checkpoint_to_safetensors(const Settings& settings, const Progress& progress,
                                       const Learner& learner);

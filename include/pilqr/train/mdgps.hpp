@@ -17,7 +17,9 @@
 #include "pilqr/mdgps/s_step.hpp"
 #include "pilqr/model/global_controller.hpp"
 #include "pilqr/model/global_policy.hpp"
+#include "pilqr/train/failed_updates.hpp"
 #include "pilqr/train/mdgps_options.hpp"
+#include "pilqr/train/share_mixtures.hpp"
 #include "pilqr/train/trainer.hpp"
 #include "pilqr/train/work.hpp"
 
@@ -29,13 +31,16 @@ struct MdgpsReport {
   std::vector<IterationRecord> conditions;
   SupervisionReport initial;      ///< first iteration only: the S-step on the initial policies
   SupervisionReport supervision;  ///< the S-step
+  Failure sampling{};             ///< of the first condition that has too few good rollouts
   double seconds_rollout = 0.0;   ///< all rollouts on this rank
   double seconds_fit = 0.0;       ///< this rank's linearisations, which may run at the same time
   double seconds_c_step = 0.0;    ///< its C-steps, the same
   double seconds_s_step = 0.0;    ///< both S-steps
 
-  /// The first failure: of the initial S-step, of a condition in their order, of the S-step.
+  /// The first failure: of the rollouts, of the initial S-step, of a condition in their order, of
+  /// the S-step.
   [[nodiscard]] Failure failure() const {
+    if (!sampling.ok()) return sampling;
     if (!initial.ok()) return initial.failure;
     for (const IterationRecord& record : conditions) {
       if (!record.report.ok()) return record.report.failure;
@@ -112,8 +117,7 @@ class Mdgps {
   [[nodiscard]] const std::vector<Observation>& observations() const { return observations_; }
   /// Whether there has been an S-step.
   [[nodiscard]] bool trained() const { return trained_; }
-  /// The mixtures of the linearisation, one per condition; empty unless asked for. On the ranks of
-  /// a team only the one that updates the condition has learnt.
+  /// The mixtures of the linearisation, one per condition; empty unless asked for.
   [[nodiscard]] const std::vector<std::optional<GmmPrior>>& priors() const { return priors_; }
   /// Replaces the mixtures, of a saved run. Throws InvalidArgument on another number of them, or if
   /// there are some where the options want none or the other way round.
@@ -147,6 +151,9 @@ class Mdgps {
     MdgpsReport report;
     detail::StopWatch watch;
     sample(system, costs, options, iteration, executor, team, reject, on_failed_rollout);
+    for (const Failure& failure : batches_.failures) {
+      if (report.sampling.ok()) report.sampling = failure;
+    }
     report.seconds_rollout = watch.lap();
     if (!trained_) report.initial = supervise(batches_.failures, options, iteration, 0);
     report.seconds_s_step = watch.lap();
@@ -205,6 +212,10 @@ class Mdgps {
     };
     report.conditions = update_conditions(batches_, costs, locals_, improve_one, options, iteration,
                                           executor, team);
+    if (options_.linearize.gmm && team.size() > 1) {
+      const int dim = locals_.front().policy().nx() + global_.nu();
+      exchange_mixtures(team, report.conditions, dim, priors_);
+    }
     report.seconds_fit = std::accumulate(seconds_fit.begin(), seconds_fit.end(), 0.0);
     report.seconds_c_step = std::accumulate(seconds_c_step.begin(), seconds_c_step.end(), 0.0);
   }
@@ -254,10 +265,11 @@ class Mdgps {
 
 /// How a training ended.
 struct MdgpsResult {
-  int iterations = 0;    ///< finished without a failure, in this call
-  bool stopped = false;  ///< by the callback, of any rank
-  MdgpsReport last{};    ///< of the last iteration; empty before the first
-  Failure failure{};     ///< what ended the training; every policy is then its last good one
+  int iterations = 0;      ///< finished, in this call
+  bool stopped = false;    ///< by the callback, of any rank
+  MdgpsReport last{};      ///< of the last iteration; empty before the first
+  Failure failure{};       ///< what ended the training; every policy is then its last good one
+  int failed_updates = 0;  ///< iterations in a row that had failed; 0: too few good rollouts
   [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
@@ -268,15 +280,20 @@ struct MdgpsCallbacks : TrainCallbacks<Nx, Nu> {
   std::function<void(int iteration, const MdgpsReport& report)> on_report{};
 };
 
-/// `options.iterations` iterations, or until one in which something failed. Costs, options,
-/// executor and team are those of train() for trajectory optimisers (train/trainer.hpp), and so is
-/// what ranks must agree on; they must have equal global policies besides. Throws InvalidArgument
-/// as that does.
-template <class Optimizer, class G, System S, Cost C, Executor E, Team R = SingleRank>
+/// `options.iterations` iterations. One in which an update or the S-step failed leaves there what
+/// it did not change, to be sampled again. The training ends with a failure when a condition has
+/// too few good rollouts, after StopOptions::failed_updates such iterations in a row, or when the
+/// iterations are over and something has failed in each since iteration 0. Costs, options, executor
+/// and team are those of train() for trajectory optimisers (train/trainer.hpp), and so is what
+/// ranks must agree on; they must have equal global policies besides. Throws InvalidArgument as
+/// that does.
+/// @param failed_updates iterations in a row that have failed; a training that goes on needs what
+/// the last call left, others 0.
+template <class Optimizer, class G, System S, Cost C, Executor E, Team R>
 MdgpsResult train(S& system, const std::vector<C>& costs, Mdgps<Optimizer, G>& mdgps,
                   const TrainOptions& options,
                   const MdgpsCallbacks<Mdgps<Optimizer, G>::Nx, Mdgps<Optimizer, G>::Nu>& callbacks,
-                  E& executor, R&& team = {}) {
+                  E& executor, R&& team, int& failed_updates) {
   require_valid(options, costs.size(), mdgps.locals().size());
   detail::require_same_work(options, mdgps.locals(), team, static_cast<bool>(callbacks.reject));
   MdgpsResult result;
@@ -290,8 +307,14 @@ MdgpsResult train(S& system, const std::vector<C>& costs, Mdgps<Optimizer, G>& m
         callbacks.on_update(result.last.conditions[m], mdgps.rollouts()[m]);
       }
     }
-    result.failure = result.last.failure();
-    if (!result.ok()) return result;
+    const Failure failure = result.last.failure();
+    const bool sampled = result.last.sampling.ok();
+    if (!sampled || detail::ends_with_failure(failure, iteration, n + 1 == options.iterations,
+                                              options.stop, failed_updates)) {
+      result.failure = failure;
+      result.failed_updates = sampled ? failed_updates : 0;
+      return result;
+    }
     ++result.iterations;
     const bool go_on = !callbacks.on_iteration || callbacks.on_iteration(iteration);
     if (!detail::all_agree(go_on, team)) {
@@ -300,6 +323,16 @@ MdgpsResult train(S& system, const std::vector<C>& costs, Mdgps<Optimizer, G>& m
     }
   }
   return result;
+}
+
+/// The same from the beginning.
+template <class Optimizer, class G, System S, Cost C, Executor E, Team R = SingleRank>
+MdgpsResult train(S& system, const std::vector<C>& costs, Mdgps<Optimizer, G>& mdgps,
+                  const TrainOptions& options,
+                  const MdgpsCallbacks<Mdgps<Optimizer, G>::Nx, Mdgps<Optimizer, G>::Nu>& callbacks,
+                  E& executor, R&& team = {}) {
+  int failed_updates = 0;
+  return train(system, costs, mdgps, options, callbacks, executor, team, failed_updates);
 }
 
 }  // namespace pilqr

@@ -1,4 +1,5 @@
-/// Any bytes as a checkpoint, of each algorithm; and a checkpoint folder whose last file they are.
+/// Any bytes as a checkpoint, of each kind of learner; and a checkpoint folder whose last file they
+/// are.
 
 #include <stdlib.h>
 
@@ -7,9 +8,9 @@
 #include <functional>
 
 #include "expect.hpp"
+#include "learner_runs.hpp"
 #include "pilqr/io/atomic_file.hpp"
 #include "pilqr/io/sealed.hpp"
-#include "small_runs.hpp"
 
 namespace pilqr::fuzz {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 /// A folder of a run with a good checkpoint as the previous one; it removes itself.
 class Folder {
  public:
-  explicit Folder(const SmallRun& run) {
+  explicit Folder(const LearnerRun& run) {
     std::string name = (std::filesystem::temp_directory_path() / "pilqr_fuzz_XXXXXX").string();
     expect(::mkdtemp(name.data()) != nullptr, "a temporary folder");
     path_ = name;
@@ -37,7 +38,7 @@ class Folder {
   std::filesystem::path path_;
 };
 
-void read_contents(const SafeTensors& contents, const SmallRun& run) {
+void read_contents(const SafeTensors& contents, const LearnerRun& run) {
   Learner learner = run.fresh;
   Progress progress;
   if (!accepts(
@@ -57,13 +58,13 @@ void read_contents(const SafeTensors& contents, const SmallRun& run) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace pilqr;
-  static const std::vector<fuzz::SmallRun> runs = fuzz::small_runs(2);
+  static const std::vector<fuzz::LearnerRun> runs = fuzz::learner_runs(2);
   static const fuzz::Folder folder(runs.front());
   const std::string_view bytes = fuzz::as_text(data, size);
   SafeTensors contents;
   const bool whole = fuzz::accepts([&] { contents = unseal(bytes, "f"); });
   if (whole) {
-    for (const fuzz::SmallRun& run : runs) fuzz::read_contents(contents, run);
+    for (const fuzz::LearnerRun& run : runs) fuzz::read_contents(contents, run);
   }
   // A file that is not whole is passed over for the one before; for some only, as disks are slow.
   if (std::hash<std::string_view>()(bytes) % 8 != 0) return 0;

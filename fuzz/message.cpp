@@ -1,11 +1,25 @@
-/// Any bytes as the messages of another rank: the first byte says which.
+/// Any bytes as the messages of another rank: the first byte says which, 255: of mixtures.
 
 #include <cstdint>
 
 #include "expect.hpp"
-#include "pilqr/train/share.hpp"
+#include "learner_runs.hpp"
+#include "pilqr/train/share_mixtures.hpp"
 #include "small_runs.hpp"
 #include "two_ranks.hpp"
+
+namespace pilqr::fuzz {
+namespace {
+
+void read_mixtures(HalfTeam& team, const SmallRun& run) {
+  static const LearnerRun guided = mixture_run(1);
+  std::vector<IterationRecord> records(run.records.begin(), run.records.begin() + 2);
+  auto mixtures = std::get<AnyMdgps>(guided.trained).priors();
+  exchange_mixtures(team, records, mixture_dimension, mixtures);
+}
+
+}  // namespace
+}  // namespace pilqr::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace pilqr;
@@ -14,7 +28,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::HalfTeam team(0, fuzz::as_text(data + 1, size - 1));
   const fuzz::SmallRun& run = runs[data[0] / 2 % runs.size()];
   try {
-    if (data[0] % 2 == 0) {
+    if (data[0] == 255) {
+      fuzz::read_mixtures(team, run);
+    } else if (data[0] % 2 == 0) {
       std::vector<Rollouts<>> rollouts(2, run.rollouts);
       const auto N = static_cast<std::size_t>(run.rollouts.samples());
       std::vector<Failure> failures(2 * N);

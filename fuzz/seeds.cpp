@@ -6,11 +6,13 @@
 #include <filesystem>
 #include <string>
 
+#include "details.hpp"
+#include "learner_runs.hpp"
 #include "metrics.hpp"
 #include "pilqr/io/network_file.hpp"
 #include "pilqr/io/policy_file.hpp"
 #include "pilqr/io/sealed.hpp"
-#include "pilqr/train/share.hpp"
+#include "pilqr/train/share_mixtures.hpp"
 #include "settings_file.hpp"
 #include "small_runs.hpp"
 #include "two_ranks.hpp"
@@ -78,6 +80,10 @@ void add_metrics(const SmallRun& run, Seeds& seeds) {
     text += command::to_line({.record = record, .samples_total = 4});
   }
   seeds.add("metrics", text);
+  const auto& record = run.records.front();
+  const std::string details =
+      command::details_line(record, run.rollouts, &run.trained.front().policy());
+  seeds.add("report", text + '\0' + details);
   IterationRecord bad = run.records.front();
   bad.faults = {{.kind = FailureKind::system_error, .detail = "the \"arm\" is off"}};
   bad.report.failure = {.kind = FailureKind::singular_fit, .step = 1, .value = -1.0};
@@ -105,6 +111,17 @@ void add_messages(const SmallRun& run, char number, Seeds& seeds) {
   seeds.add("message", static_cast<char>(2 * number + 1) + said(second, [&](HalfTeam& team) {
                          exchange_updates(team, records, optimizers);
                        }));
+}
+
+void add_mixtures(const SmallRun& run, Seeds& seeds) {
+  HalfTeam second(1, "");
+  const std::vector<IterationRecord> records(run.records.begin(), run.records.begin() + 2);
+  auto mixtures = std::get<AnyMdgps>(mixture_run(2).trained).priors();
+  try {
+    exchange_mixtures(second, records, mixture_dimension, mixtures);
+  } catch (const InvalidArgument&) {  // the other one says nothing
+  }
+  seeds.add("message", '\xff' + second.said());
 }
 
 void add_settings(Seeds& seeds) {
@@ -148,10 +165,13 @@ int main(int count, char** words) {
       fuzz::add_policy(run, seeds);
       fuzz::add_metrics(run, seeds);
       fuzz::add_messages(run, number++, seeds);
+      seeds.add("optimizer_state", encode_optimizer(state_of(run.trained.front())));
+    }
+    add_mixtures(fuzz::small_runs(1).front(), seeds);
+    for (const fuzz::LearnerRun& run : fuzz::learner_runs(2)) {
       seeds.add("checkpoint",
                 seal(checkpoint_to_safetensors(run.settings, run.progress, run.trained)));
       seeds.add("checkpoint", seal(checkpoint_to_safetensors(run.settings, {}, run.fresh)));
-      seeds.add("optimizer_state", encode_optimizer(state_of(run.trained.front())));
     }
     return 0;
   } catch (const std::exception& error) {

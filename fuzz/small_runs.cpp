@@ -5,17 +5,6 @@
 namespace pilqr::fuzz {
 namespace {
 
-/// The first steps of a policy.
-LinearGaussianPolicy<> beginning(const LinearGaussianPolicy<>& policy, int steps) {
-  LinearGaussianPolicy<> out(steps, policy.nx(), policy.nu());
-  for (int t = 0; t < steps; ++t) {
-    out.K[t] = policy.K[t];
-    out.k[t] = policy.k[t];
-    out.L[t] = policy.L[t];
-  }
-  return out;
-}
-
 SmallRun small_run(Algorithm algorithm, bool mixture, int iterations) {
   constexpr int steps = 2;
   const Task& task = find_task("point_mass");
@@ -53,6 +42,16 @@ SmallRun small_run(Algorithm algorithm, bool mixture, int iterations) {
 }
 
 }  // namespace
+
+LinearGaussianPolicy<> beginning(const LinearGaussianPolicy<>& policy, int steps) {
+  LinearGaussianPolicy<> out(steps, policy.nx(), policy.nu());
+  for (int t = 0; t < steps; ++t) {
+    out.K[t] = policy.K[t];
+    out.k[t] = policy.k[t];
+    out.L[t] = policy.L[t];
+  }
+  return out;
+}
 
 std::vector<SmallRun> small_runs(int iterations) {
   std::vector<SmallRun> runs;

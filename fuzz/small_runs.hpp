@@ -19,7 +19,10 @@ struct SmallRun {
 };
 
 /// Two steps of the point mass, four samples, conditions 0 and 3 (in name; both are the same): each
-/// algorithm, and PILQR with a mixture as prior.
+/// trajectory optimiser, and PILQR with a mixture as prior.
 std::vector<SmallRun> small_runs(int iterations);
+
+/// The first steps of a policy.
+LinearGaussianPolicy<> beginning(const LinearGaussianPolicy<>& policy, int steps);
 
 }  // namespace pilqr::fuzz

@@ -13,6 +13,7 @@ Task small_task() {
   Task task = find_task("point_mass");
   const auto whole = task.initial_policy;
   task.steps = 2;
+  task.conditions = 4;  // all the same
   task.initial_policy = [whole](int condition) { return beginning(whole(condition), 2); };
   return task;
 }

@@ -15,7 +15,8 @@ namespace {
 command::ReportedRun empty_run() {
   const Task& task = find_task("point_mass");
   command::ReportedRun run{.path = "f"};
-  run.trained.run = command::resolve({.text = "task = \"point_mass\"\nconditions = [0, 3]\n"});
+  run.trained.run = command::resolve({.task = "point_mass"});
+  run.trained.run.settings.conditions = {0, 3};  // as in the small runs
   run.trained.policy.conditions = run.trained.run.settings.conditions;
   for (const int condition : run.trained.policy.conditions) {
     run.trained.policy.policies.push_back(task.initial_policy(condition));

@@ -35,6 +35,15 @@ void for_each_vector(Steps& steps, Visit&& visit) {
   visit(steps.effective_samples);
 }
 
+/// A vector of a report. It grows as it is read: its length may be any number.
+VectorX get_vector(MessageReader& in) {
+  const int length = in.get<int>();
+  require(length >= 0, "a message of another rank has a vector of {} entries", length);
+  std::vector<double> values;
+  for (int i = 0; i < length; ++i) values.push_back(in.get<double>());
+  return Eigen::Map<const VectorX>(values.data(), length);
+}
+
 }  // namespace
 
 void put(const Failure& failure, MessageWriter& out) {
@@ -92,10 +101,7 @@ IterationRecord get_record(MessageReader& in) {
   record.seconds_update = in.get<double>();
   for_each_number(record.report,
                   [&](auto& number) { number = in.get<std::decay_t<decltype(number)>>(); });
-  for_each_vector(record.report.steps, [&](VectorX& vector) {
-    vector.resize(in.get<int>());
-    in.get_column(vector);
-  });
+  for_each_vector(record.report.steps, [&](VectorX& vector) { vector = get_vector(in); });
   record.report.failure = get_failure(in);
   record.rollouts = in.get<int>();
   for (auto left = in.get<std::size_t>(); left > 0; --left)

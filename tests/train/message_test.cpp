@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "io/io_support.hpp"
@@ -114,6 +116,25 @@ TEST(Message, RecordsKeepTheirFailures) {
   }
   EXPECT_EQ(record.report.failure.message(),
             "singular_fit: rank 5, condition 9, sample 3, step 17: value -2 (a fit)");
+}
+
+// Found by the fuzz target `message`: the memory of a vector came from its length alone.
+TEST(Message, AVectorIsNoLongerThanItsMessage) {
+  IterationRecord record;
+  const auto bytes_of = [&] {
+    MessageWriter out;
+    put(record, out);
+    return out.bytes();
+  };
+  const std::string empty = bytes_of();
+  record.report.steps.kl_step = VectorX::Ones(1);
+  std::string bytes = bytes_of();
+  const auto at = std::mismatch(empty.begin(), empty.end(), bytes.begin()).first - empty.begin();
+  for (const int length : {std::numeric_limits<int>::max(), -1, 1'000'000}) {
+    std::memcpy(bytes.data() + at, &length, sizeof length);
+    MessageReader in(bytes);
+    EXPECT_THROW((void)get_record(in), InvalidArgument) << length;
+  }
 }
 
 /// A trained optimiser, and the same restored into a new one.

@@ -1,6 +1,8 @@
-# Every block of C++ in a guide must be in its example as it is compiled.
+# Every block of C++ in a guide must be in its example as it is compiled, but for the indentation.
 file(READ "${GUIDE}" guide)
 file(READ "${EXAMPLE}" example)
+string(REGEX REPLACE "\n +" "\n" guide "${guide}")
+string(REGEX REPLACE "\n +" "\n" example "${example}")
 set(blocks 0)
 string(FIND "${guide}" "```cpp\n" begin)
 while(NOT begin EQUAL -1)

@@ -21,32 +21,29 @@ pilqr_dependency(NAME Eigen3 TARGET Eigen3::Eigen VERSION 3.4
                  GIT https://gitlab.com/libeigen/eigen.git TAG 3.4.0)
 pilqr_dependency(NAME fmt TARGET fmt::fmt VERSION 9
                  GIT https://github.com/fmtlib/fmt.git TAG 9.1.0)
+# What only the library's sources include: nobody who uses an installed library needs these.
+set(fetched_for_headers "${PILQR_FETCHED}")
 pilqr_dependency(NAME nlohmann_json TARGET nlohmann_json::nlohmann_json VERSION 3.10
                  GIT https://github.com/nlohmann/json.git TAG v3.11.2)
 
-# Random123 is a folder of headers without a CMake package of its own.
-find_package(Random123 QUIET)
-if(NOT TARGET Random123::Random123)
-  message(STATUS "pilqr: Random123 is not installed, fetching v1.14.0")
-  FetchContent_Declare(random123 GIT_REPOSITORY https://github.com/DEShawResearch/random123.git
-                                 GIT_TAG v1.14.0 GIT_SHALLOW TRUE SOURCE_SUBDIR none)
-  FetchContent_MakeAvailable(random123)
-  add_library(Random123::Random123 INTERFACE IMPORTED GLOBAL)
-  target_include_directories(Random123::Random123 SYSTEM
-                             INTERFACE "${random123_SOURCE_DIR}/include")
-  list(APPEND PILQR_FETCHED Random123)
-endif()
-
-# So is xxHash, of which one header is compiled into the library.
-find_path(PILQR_XXHASH_INCLUDE_DIR NAMES xxhash.h)
-mark_as_advanced(PILQR_XXHASH_INCLUDE_DIR)
-if(NOT PILQR_XXHASH_INCLUDE_DIR)
-  message(STATUS "pilqr: xxHash is not installed, fetching v0.8.1")
-  FetchContent_Declare(xxhash GIT_REPOSITORY https://github.com/Cyan4973/xxHash.git GIT_TAG v0.8.1
-                              GIT_SHALLOW TRUE SOURCE_SUBDIR none)
-  FetchContent_MakeAvailable(xxhash)
-  set(PILQR_XXHASH_INCLUDE_DIR "${xxhash_SOURCE_DIR}")
-endif()
+# pilqr_header(VARIABLE header subfolder name url tag): the folder of a header without a CMake package.
+macro(pilqr_header variable header subfolder name url tag)
+  find_path(${variable} NAMES ${header})
+  mark_as_advanced(${variable})
+  if(NOT ${variable})
+    message(STATUS "pilqr: ${name} is not installed, fetching ${tag}")
+    FetchContent_Declare(${name} GIT_REPOSITORY ${url} GIT_TAG ${tag} GIT_SHALLOW TRUE
+                                 SOURCE_SUBDIR none)
+    FetchContent_MakeAvailable(${name})
+    FetchContent_GetProperties(${name} SOURCE_DIR ${variable})
+    string(APPEND ${variable} "${subfolder}")
+  endif()
+endmacro()
+pilqr_header(PILQR_RANDOM123_INCLUDE_DIR Random123/philox.h "/include" random123
+             https://github.com/DEShawResearch/random123.git v1.14.0)
+pilqr_header(PILQR_XXHASH_INCLUDE_DIR xxhash.h "" xxhash
+             https://github.com/Cyan4973/xxHash.git v0.8.1)
+set(PILQR_FETCHED "${fetched_for_headers}")
 
 set(PILQR_HAS_BOX2D OFF)
 if(PILQR_WITH_BOX2D)

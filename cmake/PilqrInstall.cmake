@@ -32,7 +32,6 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/pilqrConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/pilqrConfig.cmake"
               "${PROJECT_BINARY_DIR}/pilqrConfigVersion.cmake"
-              "${PROJECT_SOURCE_DIR}/cmake/FindRandom123.cmake"
         DESTINATION "${pilqr_package_dir}")
 
 # pkg-config, for the library itself. The definition is that of core/types.hpp.
@@ -45,10 +44,6 @@ foreach(definition IN LISTS definitions)
     string(APPEND PILQR_PC_CFLAGS " -D${definition}")
   endif()
 endforeach()
-get_target_property(random123 Random123::Random123 INTERFACE_INCLUDE_DIRECTORIES)
-if(NOT random123 IN_LIST CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)
-  string(APPEND PILQR_PC_CFLAGS " -I${random123}")
-endif()
 configure_file("${PROJECT_SOURCE_DIR}/cmake/pilqr.pc.in" "${PROJECT_BINARY_DIR}/pilqr.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/pilqr.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 

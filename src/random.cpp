@@ -1,5 +1,7 @@
 #include "pilqr/core/random.hpp"
 
+#include <Random123/philox.h>
+
 #include <algorithm>
 
 #include "normals.hpp"
@@ -27,6 +29,15 @@ normals::Kernel fastest() {
 }
 
 }  // namespace
+
+void RandomStream::refill() {
+  using Philox = r123::Philox4x32;
+  const Philox::ctr_type bits =
+      Philox{}({{counter_[0], counter_[1], counter_[2], counter_[3]}}, {{key_[0], key_[1]}});
+  std::copy_n(bits.begin(), block_.size(), block_.begin());
+  ++counter_[0];
+  position_ = 0;
+}
 
 void RandomStream::draw_normals(double* out, int groups) {
   static_assert(normal_group == normals::group_size);

@@ -2,8 +2,6 @@
 /// Counter-based random streams: the numbers of a stream depend on its key alone, never on threads,
 /// ranks or the order of calls to other streams.
 
-#include <Random123/philox.h>
-
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -42,10 +40,10 @@ class RandomStream {
 
   /// At its first number. Equal keys give equal streams.
   explicit RandomStream(const StreamKey& key)
-      : counter_{{0U, key.sample,
-                  (key.condition & 0xFFFFFFU) | (static_cast<std::uint32_t>(key.purpose) << 24U),
-                  key.iteration}},
-        key_{{static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32U)}} {}
+      : counter_{0U, key.sample,
+                 (key.condition & 0xFFFFFFU) | (static_cast<std::uint32_t>(key.purpose) << 24U),
+                 key.iteration},
+        key_{static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32U)} {}
 
   static constexpr result_type min() { return 0; }  ///< the smallest result
   /// The largest result.
@@ -85,22 +83,14 @@ class RandomStream {
   }
 
  private:
-  using Philox = r123::Philox4x32;
-
-  void refill() {
-    const Philox::ctr_type bits = Philox{}(counter_, key_);
-    for (std::size_t i = 0; i < block_.size(); ++i) block_[i] = bits[i];
-    ++counter_[0];
-    position_ = 0;
-  }
-
+  void refill();
   void refill_normals();
   void draw_normals(double* out, int groups);
 
   static constexpr int normal_group = 16;
 
-  Philox::ctr_type counter_;  // of the next block
-  Philox::key_type key_;
+  std::array<std::uint32_t, 4> counter_;  // of the next block
+  std::array<std::uint32_t, 2> key_;
   std::array<std::uint32_t, 4> block_{};
   std::size_t position_ = 4;
   std::array<double, normal_group> normals_{};

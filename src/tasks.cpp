@@ -56,7 +56,7 @@ Task reacher() {
   task.nu = Reacher::Nu;
   task.steps = Reacher::steps;
   task.conditions = Reacher::conditions;
-  task.held_out = Reacher::held_out;
+  task.held_out = {{"targets", Reacher::held_out}, {"starts", Reacher::held_out_starts}};
   task.dt = Reacher::dt;
   task.control_limit = 1.0;
   task.noise = {.width = 2.0};

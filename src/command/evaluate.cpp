@@ -1,6 +1,5 @@
 #include "evaluate.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -68,6 +67,14 @@ std::optional<std::string> best_of(const TrainedRun& trained) {
   return entry->second;
 }
 
+/// The place of a condition's group in the task's held-out ones; -1: it is one to train with.
+int group_of(const Task& task, int condition) {
+  int group = -1;
+  int end = task.conditions;
+  for (; condition >= end; ++group) end += task.held_out[static_cast<std::size_t>(group + 1)].count;
+  return group;
+}
+
 std::string as_json(const Task& task, const TrainedRun& trained, const EvaluationOptions& options,
                     const std::vector<Evaluation>& evaluations) {
   const PolicyFile& policy = trained.policy;
@@ -79,7 +86,10 @@ std::string as_json(const Task& task, const TrainedRun& trained, const Evaluatio
                           {"distance_mean", e.distance_mean},
                           {"success_rate", e.success_rate},
                           {"rollouts", e.rollouts}});
-    if (e.condition >= task.conditions) conditions.back()["held_out"] = true;
+    const int group = group_of(task, e.condition);
+    if (group >= 0) {
+      conditions.back()["held_out"] = task.held_out[static_cast<std::size_t>(group)].what;
+    }
   }
   const std::optional<std::string> best_iterations = best_of(trained);
   nlohmann::ordered_json out = {{"task", policy.task},
@@ -95,22 +105,25 @@ std::string as_json(const Task& task, const TrainedRun& trained, const Evaluatio
   return out.dump(2) + '\n';
 }
 
-/// The means over the conditions that were trained, or those that were held out.
-std::string summary(const Task& task, const std::vector<Evaluation>& evaluations, bool held_out) {
+/// The means over the conditions of a group, see group_of; empty if there are none.
+std::string summary(const Task& task, const std::vector<Evaluation>& evaluations, int group) {
   double cost = 0.0;
   double distance = 0.0;
   double success = 0.0;
   int count = 0;
   for (const Evaluation& e : evaluations) {
-    if ((e.condition >= task.conditions) != held_out) continue;
+    if (group_of(task, e.condition) != group) continue;
     ++count;
     cost += e.cost_mean;
     distance += e.distance_mean;
     success += e.success_rate;
   }
-  return fmt::format("{:>9} {:>11}   {:<10} {:>9} {:>8}\n", held_out ? "held out" : "trained",
-                     short_number(cost / count), fmt::format("({})", count),
-                     short_number(distance / count), percent(success / count));
+  if (count == 0) return {};
+  const std::string name =
+      group < 0 ? "trained" : "new " + task.held_out[static_cast<std::size_t>(group)].what;
+  return fmt::format("{:>11} {:>11}   {:<10} {:>9} {:>8}\n", name, short_number(cost / count),
+                     fmt::format("({})", count), short_number(distance / count),
+                     percent(success / count));
 }
 
 std::string as_table(const Task& task, const TrainedRun& trained, const EvaluationOptions& options,
@@ -119,19 +132,19 @@ std::string as_table(const Task& task, const TrainedRun& trained, const Evaluati
   const std::optional<std::string> best = best_of(trained);
   std::string out = fmt::format(
       "{}, {}, seed {}, {}after {} iterations and {} rollouts; {} rollouts {} exploration noise\n"
-      "distance: {}\n{:>9} {:>11} ± {:<10} {:>9} {:>8}\n",
+      "distance: {}\n{:>11} {:>11} ± {:<10} {:>9} {:>8}\n",
       policy.task, policy.algorithm, policy.seed,
       best ? fmt::format("best policies (of iterations {}) ", *best) : "", policy.iteration,
       policy.samples_total, options.rollouts, options.noise ? "with" : "without",
       task.distance_text, "condition", "cost mean", "std", "distance", "success");
   for (const Evaluation& e : evaluations) {
-    out += fmt::format("{:>9} {:>11} ± {:<10} {:>9} {:>8}\n", e.condition,
+    out += fmt::format("{:>11} {:>11} ± {:<10} {:>9} {:>8}\n", e.condition,
                        short_number(e.cost_mean), short_number(e.cost_std),
                        short_number(e.distance_mean), percent(e.success_rate));
   }
-  if (std::any_of(evaluations.begin(), evaluations.end(),
-                  [&](const Evaluation& e) { return e.condition >= task.conditions; })) {
-    for (const bool held_out : {false, true}) out += summary(task, evaluations, held_out);
+  if (evaluations.back().condition >= task.conditions) {
+    const int groups = static_cast<int>(task.held_out.size());
+    for (int group = -1; group < groups; ++group) out += summary(task, evaluations, group);
   }
   return out;
 }
@@ -150,7 +163,10 @@ int evaluate_command(const EvaluateArguments& arguments) {
                                   .noise = arguments.noise};
   std::vector<int> conditions = settings.conditions;
   if (trained.network) {
-    for (int i = 0; i < task.held_out; ++i) conditions.push_back(task.conditions + i);
+    int next = task.conditions;
+    for (const HeldOut& group : task.held_out) {
+      for (int i = 0; i < group.count; ++i) conditions.push_back(next++);
+    }
   }
   std::vector<Evaluation> evaluations;
   for (std::size_t m = 0; m < conditions.size(); ++m) {

@@ -354,13 +354,15 @@ TEST(Reacher, TorqueIsClipped) {
 TEST(Reacher, ConditionsAreTargetsInReach) {
   EXPECT_EQ(Reacher::target(0), Vector<2>(-0.08, 0.13));
   RandomStream stream({});
-  constexpr int all = Reacher::conditions + Reacher::held_out;
+  constexpr int targets = Reacher::conditions + Reacher::held_out;
+  constexpr int all = targets + Reacher::held_out_starts;
   for (int condition = 0; condition < all; ++condition) {
     EXPECT_LT(Reacher::target(condition).norm(), Reacher::l1 + Reacher::l2);
     EXPECT_GT(Reacher::target(condition).norm(), Reacher::l2 - Reacher::l1);
     Vector<8> x;
     Reacher().reset(condition, stream, x);
-    EXPECT_EQ(x, Reacher::start());
+    EXPECT_EQ(x, Reacher::start(condition));
+    EXPECT_EQ(x == Reacher::start(), condition < targets) << condition;
     Vector<8> there = Vector<8>::Zero();
     there.segment<2>(4) = Reacher::target(condition);
     EXPECT_NEAR(Reacher::cost(condition)(0, there, Vector<2>(2.0, 0.0)), 0.01 + 2e-3, 1e-15);
@@ -371,6 +373,31 @@ TEST(Reacher, ConditionsAreTargetsInReach) {
     EXPECT_THROW((void)Reacher::cost(condition), InvalidArgument);
     EXPECT_THROW(Reacher().reset(condition, stream, x), InvalidArgument);
   }
+}
+
+// A held-out start has a target of the held-out ones, no velocity, the hand where its joints put
+// it, and angles of its own on either side of the trained start.
+TEST(Reacher, HeldOutStartsAreAroundTheTrainedOne) {
+  constexpr int first = Reacher::conditions + Reacher::held_out;
+  Vector<2> least = Vector<2>::Zero();
+  Vector<2> most = Vector<2>::Zero();
+  for (int n = 0; n < Reacher::held_out_starts; ++n) {
+    EXPECT_EQ(Reacher::target(first + n), Reacher::target(Reacher::conditions + n));
+    const Vector<8> x = Reacher::start(first + n);
+    const Vector<2> q = x.head<2>();
+    EXPECT_LT(q.cwiseAbs().maxCoeff(), 0.3);
+    least = least.cwiseMin(q);
+    most = most.cwiseMax(q);
+    EXPECT_TRUE((x.array() == 0.0).segment<2>(2).all() && (x.array() == 0.0).tail<2>().all());
+    const Vector<2> hand(0.1 * std::cos(q(0)) + 0.11 * std::cos(q(0) + q(1)),
+                         0.1 * std::sin(q(0)) + 0.11 * std::sin(q(0) + q(1)));
+    EXPECT_TRUE(close(x.segment<2>(4), hand, 1e-15));
+    for (int other = 0; other < n; ++other) {
+      EXPECT_GT((q - Reacher::start(first + other).head<2>()).norm(), 0.02) << n << " " << other;
+    }
+  }
+  EXPECT_LT(least.maxCoeff(), -0.15);
+  EXPECT_GT(most.minCoeff(), 0.15);
 }
 
 // Held-out targets lie strictly inside one of the two sectors whose corners are trained, and no two

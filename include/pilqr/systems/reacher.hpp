@@ -24,6 +24,7 @@ struct Reacher {
   static constexpr int steps = 100;                  ///< T
   static constexpr int conditions = 16;              ///< targets to train with
   static constexpr int held_out = 24;                ///< targets to test with, conditions 16 to 39
+  static constexpr int held_out_starts = 12;         ///< starts to test with, conditions 40 to 51
   static constexpr double dt = 0.05;                 ///< control period, s
   static constexpr double l1 = 0.1;                  ///< m
   static constexpr double l2 = 0.11;                 ///< m
@@ -42,13 +43,14 @@ struct Reacher {
   /// 15 are the corners and the middles of the long sides of two ring sectors, for policies that
   /// are to learn all of them: radii 0.10 to 0.17 m, angles 20 to 120 and -40 to -145 degrees. The
   /// held-out ones are the points 1, 2, .. of the Halton sequence (bases 2, 3) in the same sectors
-  /// in turn, at least 3 mm and 5 degrees from the edge. Between the sectors, straight ahead of the
+  /// in turn, at least 3 mm and 5 degrees from the edge, with the held-out starts the first of them
+  /// again. Between the sectors, straight ahead of the
   /// stretched arm, the elbow may bend either way, and the best policy is not continuous. Throws
   /// InvalidArgument if there is no such condition.
   static Vector<2> target(int condition) {
     static const std::array<Vector<2>, 4> first{Vector<2>(-0.08, 0.13), Vector<2>(0.13, 0.08),
                                                 Vector<2>(-0.13, -0.08), Vector<2>(0.05, -0.15)};
-    constexpr int all = conditions + held_out;
+    constexpr int all = conditions + held_out + held_out_starts;
     require(condition >= 0 && condition < all, "reacher has conditions 0 to {}, not {}", all - 1,
             condition);
     if (condition < 4) return first[static_cast<std::size_t>(condition)];
@@ -56,7 +58,7 @@ struct Reacher {
       const int place = condition - 4;
       return polar(place % 2, place / 2 % 3 / 2.0, place / 6);
     }
-    const int n = condition - conditions + 1;
+    const int n = (condition - conditions) % held_out + 1;
     constexpr double edge = 0.05;  // of the sector's sides
     return polar(edge + (1.0 - 2.0 * edge) * halton(n, 2), edge + (1.0 - 2.0 * edge) * halton(n, 3),
                  n % 2);
@@ -75,10 +77,15 @@ struct Reacher {
     return sum;
   }
 
-  /// Where every rollout begins: stretched out along the x axis, at rest.
-  static Vector<8> start() {
-    Vector<8> x = Vector<8>::Zero();
-    observe({0.0, 0.0, 0.0, 0.0}, x);
+  /// Where the rollouts of a condition begin, at rest: stretched out along the x axis, but in the
+  /// held-out starts. There both joint angles are within +-0.3 rad of that, by the points 1, 2, ..
+  /// of the Halton sequence (bases 5, 7).
+  static Vector<8> start(int condition = 0) {
+    Vector<4> s = Vector<4>::Zero();
+    const int n = condition - conditions - held_out + 1;
+    if (n > 0) s.head<2>() << 0.6 * halton(n, 5) - 0.3, 0.6 * halton(n, 7) - 0.3;
+    Vector<8> x;
+    observe(s, x);
     return x;
   }
 
@@ -97,10 +104,10 @@ struct Reacher {
             {"end effector", ShapeRole::tool, ShapeKind::circle, joints.col(2), 0.006}};
   }
 
-  /// To start(); draws nothing. Throws InvalidArgument if there is no such condition.
+  /// To start(condition); draws nothing. Throws InvalidArgument if there is no such condition.
   void reset(int condition, RandomStream& /*stream*/, Vector<8>& x) const {
     (void)target(condition);  // refuses a condition that does not exist
-    x = start();
+    x = start(condition);
   }
 
   /// One control period; draws nothing.

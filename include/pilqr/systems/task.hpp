@@ -17,17 +17,23 @@
 
 namespace pilqr {
 
+/// Conditions that no policy is trained on, to test a global policy with.
+struct HeldOut {
+  std::string what;  ///< is new in them, for people: "targets"
+  int count = 0;     ///< of them
+};
+
 /// A problem that knows how it is judged. Sizes are dynamic, so that programs can choose at run
 /// time.
 struct Task {
-  std::string name;     ///< in commands and files
-  std::string summary;  ///< one line
-  int nx = 0;           ///< entries of the state
-  int nu = 0;           ///< entries of the control
-  int steps = 0;        ///< T
-  int conditions = 0;   ///< to train with, numbered from 0
-  int held_out = 0;     ///< more conditions after those, to test a global policy with
-  double dt = 0.0;      ///< control period, s
+  std::string name;               ///< in commands and files
+  std::string summary;            ///< one line
+  int nx = 0;                     ///< entries of the state
+  int nu = 0;                     ///< entries of the control
+  int steps = 0;                  ///< T
+  int conditions = 0;             ///< to train with, numbered from 0
+  std::vector<HeldOut> held_out;  ///< more conditions, numbered after those in this order
+  double dt = 0.0;                ///< control period, s
   /// The system clips each control to +- this, in its unit.
   double control_limit = std::numeric_limits<double>::infinity();
   int iterations = 20;        ///< of a training, unless set

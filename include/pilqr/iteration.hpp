@@ -151,7 +151,7 @@ template <int Nx, int Nu, Cost C>
   } else if (options.neighbours && !gmm) {
     failure = model.neighbours.update(rollouts, *options.neighbours);
     if (!failure.ok()) return failure;
-    failure = model.neighbours.decay() > 0.0 ? fit(model.neighbours) : fit(NoPrior{});
+    failure = fit(model.neighbours);
   } else {
     failure = fit(NoPrior{});
   }

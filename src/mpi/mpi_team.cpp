@@ -52,7 +52,7 @@ class Mpi {
 }  // namespace
 
 /// A copy of MPI_COMM_WORLD, so that messages of the program and of the team do not meet. Errors
-/// end the job, which is what MPI does with them by default.
+/// end the job, whatever they do in the rest of the program.
 struct MpiTeam::Communicator {
   Mpi mpi{};  ///< ends after the copy is given back
   MPI_Comm handle = MPI_COMM_NULL;
@@ -60,7 +60,9 @@ struct MpiTeam::Communicator {
   Communicator() {
     require(mpi.threads() >= MPI_THREAD_FUNNELED, "MPI has thread support {}, expected at least {}",
             mpi.threads(), MPI_THREAD_FUNNELED);
-    MPI_Comm_dup(MPI_COMM_WORLD, &handle);
+    const int status = MPI_Comm_dup(MPI_COMM_WORLD, &handle);
+    require(status == MPI_SUCCESS, "MPI_Comm_dup ended with {}", status);
+    MPI_Comm_set_errhandler(handle, MPI_ERRORS_ARE_FATAL);
   }
   ~Communicator() { MPI_Comm_free(&handle); }
   Communicator(const Communicator&) = delete;

@@ -9,8 +9,8 @@ add_executable(consumer ../main.cpp)
 target_link_libraries(consumer PRIVATE pilqr::pilqr)
 enable_testing()
 add_test(NAME ${PROJECT_NAME} COMMAND consumer)
-# The optional components, where pilqr was built with them.
-foreach(component tbb mpi)
+# The other components, where pilqr was built with them.
+foreach(component tasks contact tbb mpi)
   if(TARGET pilqr::${component})
     add_executable(consumer_${component} ../${component}.cpp)
     target_link_libraries(consumer_${component} PRIVATE pilqr::${component})

@@ -133,6 +133,33 @@ TEST(NeighbourPrior, IsTheNormalInverseWishartPosterior) {
   }
 }
 
+// With so many samples that the neighbours have no say: ridge alone.
+TEST(NeighbourPrior, WithoutASayTheRidgeIsAlone) {
+  const auto r = scrambled(4, 10 * (nx + nu), 21);
+  const NeighbourPrior prior(r, {});
+  ASSERT_TRUE(prior.failure().ok() && prior.decay() == 0.0 && prior.steps() == 0);
+  const auto a = fit_dynamics(r, {}, prior);
+  const auto b = fit_dynamics(r);
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_EQ(a.dynamics.F.flat(), b.dynamics.F.flat());
+  EXPECT_EQ(a.dynamics.W.flat(), b.dynamics.W.flat());
+}
+
+// Moments of another batch's shape, and those that failed, are not read.
+TEST(NeighbourPrior, MustBeThatOfTheBatch) {
+  const auto r = scrambled(6, 3, 22);
+  EXPECT_THROW((void)fit_dynamics(r, {}, NeighbourPrior(scrambled(5, 3, 22), {})), InvalidArgument);
+  EXPECT_THROW((void)fit_dynamics(r, {}, NeighbourPrior(scrambled(7, 3, 22), {})), InvalidArgument);
+  EXPECT_THROW((void)fit_dynamics(r, {}, NeighbourPrior(Rollouts<>(6, 3, nx, nu + 1), {})),
+               InvalidArgument);
+  auto broken = r;
+  broken.u[2](0, 0) = std::numeric_limits<double>::infinity();
+  const NeighbourPrior failed(broken, {});
+  const auto fit = fit_dynamics(r, {}, failed);
+  EXPECT_EQ(fit.failure.kind, failed.failure().kind);
+  EXPECT_EQ(fit.failure.step, 2);
+}
+
 // A later batch takes the memory of an earlier one and nothing else of it.
 TEST(NeighbourPrior, UpdatesForget) {
   const auto r = scrambled(9, 4, 13);

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "pilqr/model/sample.hpp"
@@ -49,6 +51,23 @@ TEST(TbbExecutor, ResultsDoNotDependOnTheNumberOfThreads) {
     EXPECT_EQ(parallel.rollouts.u, serial.rollouts.u) << threads;
     EXPECT_EQ(parallel.rollouts.cost, serial.rollouts.cost) << threads;
   }
+}
+
+// Two pieces that wait for each other end only if two threads have them at once.
+TEST(TbbExecutor, RunsPiecesAtOnce) {
+  if (std::thread::hardware_concurrency() < 2) GTEST_SKIP() << "one core";
+  TbbExecutor executor(2);
+  std::atomic<int> inside = 0;
+  std::atomic<bool> met = false;
+  executor.run(2, [&] {
+    return [&](int) {
+      ++inside;
+      const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+      while (inside < 2 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+      if (inside == 2) met = true;
+    };
+  });
+  EXPECT_TRUE(met);
 }
 
 TEST(TbbExecutor, CallsEveryPieceOnce) {

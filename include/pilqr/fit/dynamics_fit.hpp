@@ -36,10 +36,11 @@ struct DynamicsFit {
 
 /// Linear regression of x' on y = [x; u] at every t < T-1 (LA14 section 3; LFDA16 A.3), see
 /// Regression: the prior is one over z = [x; u; x'] or has taken these rollouts in already, as
-/// NeighbourPrior has; the ridge stands on [x; u]. Fewer samples than
-/// nx + nu is the normal case. Reports singular_fit with its step if the covariance of [x; u] is
-/// singular, which takes a ridge that vanishes next to the data, or if an entry is NaN or infinite.
-/// Throws InvalidArgument on shapes and options.
+/// NeighbourPrior has (with so many samples that the neighbours have no say, the ridge is alone); the
+/// ridge stands on [x; u]. Fewer samples than nx + nu is the normal case. Reports singular_fit with
+/// its step if the covariance of [x; u] is singular, which takes a ridge that vanishes next to the
+/// data, or if an entry is NaN or infinite, and the prior's own failure if it has one. Throws
+/// InvalidArgument on shapes and options, and on a prior of moments of another shape.
 /// @param out the dynamics; resized if needed, incomplete on failure.
 template <int Nx, int Nu, class Prior>
 [[nodiscard]] Failure fit_dynamics(const Rollouts<Nx, Nu>& rollouts,
@@ -59,17 +60,26 @@ template <int Nx, int Nu, class Prior>
                    .value = options.ridge,
                    .detail = "covariance of [x; u] is singular with this ridge, or not finite"};
   };
+  bool has_moments = false;
+  if constexpr (PosteriorMoments<Prior>) {
+    if (!prior.failure().ok()) return prior.failure();
+    has_moments = prior.steps() > 0;
+    require(!has_moments || (prior.steps() == T - 1 && prior.dim() == 2 * nx + nu),
+            "the prior has moments of {} steps of {} entries, expected {} of {}", prior.steps(),
+            prior.dim(), T - 1, 2 * nx + nu);
+  }
   Regression regression(nx + nu, nx, rollouts.samples());
   [[maybe_unused]] MatrixX z;  // the points of a step, as priors want them
   for (int t = 0; t + 1 < T; ++t) {
     bool solved = false;
-    if constexpr (!PosteriorMoments<Prior>) {
+    if (!has_moments) {
       regression.z1.matrix().topRows(nx) = rollouts.x[t];
       regression.z1.matrix().bottomRows(nu) = rollouts.u[t];
       regression.z2.matrix() = rollouts.x[t + 1];
     }
     if constexpr (PosteriorMoments<Prior>) {
-      solved = regression.solve(options.ridge, prior.moments(t));
+      solved = has_moments ? regression.solve(options.ridge, prior.moments(t))
+                           : regression.solve(options.ridge);
     } else if constexpr (RegressionPrior<Prior>) {
       z.resize(2 * nx + nu, rollouts.samples());
       z << rollouts.x[t], rollouts.u[t], rollouts.x[t + 1];

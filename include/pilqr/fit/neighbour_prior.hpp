@@ -49,6 +49,8 @@ class NeighbourPrior {
   [[nodiscard]] const Failure& failure() const { return failure_; }
   /// Steps that have moments: T-1, or 0 without decay and after a failure.
   [[nodiscard]] int steps() const { return static_cast<int>(points_.size()); }
+  /// Entries of z.
+  [[nodiscard]] int dim() const { return static_cast<int>(mean_.rows()); }
 
   /// Of step t < steps(), the weighted scatter over all of them.
   [[nodiscard]] Moments moments(int t) const {

@@ -27,10 +27,14 @@ struct Moments {
   double points = 0.0;              ///< sum of the weights, > 0
 };
 
-/// A prior that has already taken in the points of step t: the moments are those of the posterior.
+/// A prior that has already taken in the points of step t < steps(): the moments are those of the
+/// posterior, of dim() entries. Without steps and without failure it has no say.
 template <class P>
 concept PosteriorMoments = requires(const P& prior, int t) {
   { prior.moments(t) } -> std::same_as<Moments>;
+  { prior.steps() } -> std::same_as<int>;
+  { prior.dim() } -> std::same_as<int>;
+  { prior.failure() } -> std::convertible_to<Failure>;
 };
 
 /// The same prior at every step.

@@ -148,7 +148,19 @@ TEST(BackwardMaxEntropy, NamesTheStepThatIsNotConvex) {
         backward_max_entropy(p.dynamics, p.cost, p.reference, 0.0, 1.0, ws, out);
     EXPECT_FALSE(status.ok());
     EXPECT_EQ(status.failed_step, bad);
-    EXPECT_NEAR(status.value, bad == 4 ? -100.0 : status.value, 1e-9);
+    // The smallest eigenvalue of Quu, by dense products from the end.
+    MatrixX V;
+    MatrixX Quu;
+    for (int t = 4; t >= bad; --t) {
+      MatrixX Q = p.cost.C[t];
+      if (t < 4) Q += p.dynamics.F[t].transpose() * V * p.dynamics.F[t];
+      Quu = Q.bottomRightCorner(2, 2);
+      const MatrixX Qux = Q.bottomLeftCorner(2, 3);
+      V = Q.topLeftCorner(3, 3) - Qux.transpose() * Quu.inverse() * Qux;
+    }
+    const double trace = Quu.trace();
+    const double least = 0.5 * (trace - std::sqrt(trace * trace - 4.0 * Quu.determinant()));
+    EXPECT_NEAR(status.value, least, 1e-9 * std::abs(least));
     EXPECT_LT(status.value, 0.0);
   }
   // Indefinite with a positive diagonal: the smallest eigenvalue says so.

@@ -49,8 +49,7 @@ Failure NeighbourPrior::update(const RolloutsView& rollouts, const NeighbourPrio
   require_valid(rollouts);
   const int N = rollouts.samples();
   const int D = 2 * rollouts.nx() + rollouts.nu();
-  const double steps = options.points_per_input * (rollouts.nx() + rollouts.nu()) / N;
-  decay_ = steps > 1.0 ? (steps - 1.0) / (steps + 1.0) : 0.0;
+  decay_ = options.decay(rollouts.nx() + rollouts.nu(), N);
   failure_ = {};
   const int transitions = decay_ > 0.0 ? std::max(rollouts.steps() - 1, 0) : 0;
   const Eigen::Index packed = Eigen::Index{D} * (D + 1) / 2;

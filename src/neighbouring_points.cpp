@@ -14,10 +14,8 @@ NeighbouringPoints::NeighbouringPoints(const SequenceView<>& z, int inputs,
           "neighbouring points: {} points of {} entries, {} of them inputs", N, D, inputs);
   prior_.assign(static_cast<std::size_t>(T),
                 {.mu0 = VectorX::Zero(D), .Phi = MatrixX::Zero(D, D), .m = 0.0, .n0 = 0.0});
-  // (1 + lambda) / (1 - lambda) = steps
-  const double steps = options.points_per_input * inputs / N;
-  if (!(steps > 1.0)) return;
-  decay_ = (steps - 1.0) / (steps + 1.0);
+  decay_ = options.decay(inputs, N);
+  if (decay_ == 0.0) return;
 
   std::vector<MatrixX> own(static_cast<std::size_t>(T));
   VectorX mean;

@@ -15,6 +15,12 @@ struct NeighbourPriorOptions {
   /// points_per_input (nx + nu) / N steps make up these points, away from the ends of the horizon.
   /// From N >= points_per_input (nx + nu) samples on a step's own do.
   double points_per_input = 10.0;
+
+  /// lambda for N points of a step and so many entries that are regressed on; 0: none is needed.
+  [[nodiscard]] double decay(int inputs, int samples) const {
+    const double steps = points_per_input * inputs / samples;
+    return steps > 1.0 ? (steps - 1.0) / (steps + 1.0) : 0.0;
+  }
 };
 
 /// Throws InvalidArgument, naming the option that is out of range.

@@ -354,7 +354,8 @@ int train_command(const TrainArguments& arguments, Ranks& ranks) {
   return running(ranks, [&] {
     if (arguments.resume && ranks.first()) {
       tell_damage(*job);
-      rewind_run(job->folder, job->saved);
+      const std::string fault = rewind_run(job->folder, job->saved);
+      if (!fault.empty()) print_error(fault);
     }
     return train_and_tell(*job, arguments, ranks);
   });

@@ -14,7 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The iteration that a file of the quarantine is of, or -1: of none, or put aside already.
+/// The iteration that a file of quarantine/ or samples/ is of, or -1: of none, or put aside
+/// already.
 int iteration_of(const std::string& name) {
   const std::string prefix = "iteration_";
   if (name.rfind(prefix, 0) != 0) return -1;
@@ -66,6 +67,7 @@ fs::path free_name(const fs::path& directory, const std::string& name) {
 
 void keep_abandoned(const RunFolder& folder, int iterations, std::size_t finished) {
   put_aside(folder.quarantine(), iterations);
+  put_aside(folder.samples(), iterations);
   const std::string metrics = read_file(folder.metrics());
   const std::string lines = whole_lines(std::string_view(metrics).substr(finished));
   if (lines.empty()) return;

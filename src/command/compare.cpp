@@ -124,6 +124,7 @@ std::vector<ComparedRun> plan(const CompareArguments& arguments, const std::file
   for (const std::string& algorithm : arguments.algorithms) {
     SettingsRequest request = arguments.settings;
     request.algorithms = arguments.algorithms;
+    request.keep_samples = KeepSamples::none;  // unless asked for: these are simulations
     request.assignments.push_back(
         {.origin = "--algorithms " + algorithm, .key = "algorithm", .value = algorithm});
     const RunSettings run = resolve(request);

@@ -14,6 +14,7 @@ std::string kind_of(const ReportedRun& run) {
   RunSettings settings = run.trained.run;
   settings.settings.seed = 0;
   settings.settings.iterations = 1;
+  settings.keep_samples = KeepSamples::none;
   return to_toml(settings);
 }
 

@@ -158,8 +158,10 @@ void sync_run(const RunFolder& folder) {
   for (const fs::path& file : {previous_checkpoint(folder.checkpoint()), folder.local_policies()}) {
     if (fs::exists(file, error)) sync_file(file);
   }
-  if (!fs::exists(folder.quarantine(), error)) return;
-  for (const auto& entry : fs::directory_iterator(folder.quarantine())) sync_file(entry.path());
+  for (const fs::path& directory : {folder.quarantine(), folder.samples()}) {
+    if (!fs::exists(directory, error)) continue;
+    for (const auto& entry : fs::directory_iterator(directory)) sync_file(entry.path());
+  }
 }
 
 namespace {
@@ -286,7 +288,7 @@ std::string rewind_details(const RunFolder& folder, int iterations) {
 std::string rewind_run(const RunFolder& folder, const SavedRun& saved) {
   remove_mark(folder, Sync::now);
   for (const fs::path& directory :
-       {folder.path, folder.checkpoint().parent_path(), folder.quarantine()}) {
+       {folder.path, folder.checkpoint().parent_path(), folder.quarantine(), folder.samples()}) {
     remove_temporaries(directory);
   }
   // A damaged checkpoint must not become the previous one: that is the only one left.

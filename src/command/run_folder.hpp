@@ -28,6 +28,7 @@ struct RunFolder {
   }
   [[nodiscard]] std::filesystem::path best() const { return path / "best.safetensors"; }
   [[nodiscard]] std::filesystem::path quarantine() const { return path / "quarantine"; }
+  [[nodiscard]] std::filesystem::path samples() const { return path / "samples"; }
   [[nodiscard]] std::filesystem::path abandoned() const { return path / "abandoned.jsonl"; }
   [[nodiscard]] std::filesystem::path checkpoint() const {
     return path / "checkpoint" / "state.safetensors";

@@ -251,6 +251,7 @@ RunSettings resolve(const SettingsRequest& request) {
 
   RunSettings run;
   run.preset = named.preset;
+  run.keep_samples = request.keep_samples;
   run.settings = default_settings(task, named.settings.algorithm);
   if (run.preset == Preset::paper) apply_paper_preset(run.settings);
   ModelOptions& model = run.settings.model;

@@ -23,6 +23,7 @@ void for_each_setting(Run& run, Visit&& visit) {
   visit("samples", s.samples);
   visit("iterations", s.iterations);
   visit("conditions", s.conditions);
+  visit("keep_samples", run.keep_samples);
   visit("noise.width", s.noise.width);
   visit("noise.antithetic", s.noise.antithetic);
   visit("faults.retries", s.faults.retries);

@@ -12,6 +12,7 @@
 #include "pilqr/train/baselines.hpp"
 #include "pilqr/train/message.hpp"
 #include "report.hpp"
+#include "samples.hpp"
 #include "threads.hpp"
 #include "train_words.hpp"
 
@@ -95,6 +96,11 @@ RunOutcome run_training(const RunFolder& folder, const RunSettings& run, Progres
     }
     return !interrupted();
   };
+  RolloutEvents events;
+  SampleWriter samples(folder, settings, run.keep_samples, sync);
+  if (ranks.first() && run.keep_samples != KeepSamples::none) {
+    events.good = [&](const RolloutId& id, const RolloutsView& batch) { samples.add(id, batch); };
+  }
   const TrainOptions options{.iterations = settings.iterations - progress.iterations,
                              .samples = settings.samples,
                              .seed = settings.seed,
@@ -103,7 +109,8 @@ RunOutcome run_training(const RunFolder& folder, const RunSettings& run, Progres
                              .stop = settings.stop,
                              .exploration = settings.exploration,
                              .first_iteration = progress.iterations,
-                             .conditions = settings.conditions};
+                             .conditions = settings.conditions,
+                             .events = std::move(events)};
   const TrainResult result = with_executor(how.threads, [&](auto& executor) -> TrainResult {
     if (auto* guided = std::get_if<AnyMdgps>(&learner)) {
       const MdgpsResult done = pilqr::train(system, costs, *guided, options, callbacks, executor,

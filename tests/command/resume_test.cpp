@@ -216,7 +216,7 @@ TEST(Resume, SaysThatALineIsTornAndClearsUp) {
   ASSERT_EQ(command.run(short_training("r", {"--iterations", "2"})).status, 0);
   command.write("r/metrics.jsonl", command.read("r/metrics.jsonl") + "{\"iteration\":2,\"cond");
   std::filesystem::create_directory(command.path("r/quarantine"));
-  for (const char* folder : {"r/", "r/checkpoint/", "r/quarantine/"}) {
+  for (const char* folder : {"r/", "r/checkpoint/", "r/quarantine/", "r/samples/"}) {
     command.write(std::string(folder) + ".pilqr-17-0.tmp", "half a file");
   }
   command.write("r/notes.tmp", "mine");

@@ -49,6 +49,7 @@ TEST(SettingsFile, WrongValuesOfSet) {
       {"lqr_flm.dual_floor=-1", "dual_floor is -1"},
       {"temperature.kl_share=0", "kl_share is 0"},
       {"kl_step.min_multiplier_first=30", "max_multiplier_first is 20"},
+      {"keep_samples=some", "expected one of \"none\", \"last\", \"all\", not \"some\""},
       {"noise=3", "unknown setting"},
       {"pi2.noise=3", "unknown setting"},
       {"noise.colour=3", "unknown setting"},

@@ -42,6 +42,7 @@ const std::map<std::string, std::string>& other_values() {
       {"samples", "7"},
       {"iterations", "3"},
       {"conditions", "[3, 1]"},
+      {"keep_samples", "\"all\""},
       {"noise.width", "1.25"},
       {"noise.antithetic", "true"},
       {"faults.retries", "3"},

@@ -15,6 +15,7 @@ std::string kind_of(const ReportedRun& run) {
   settings.settings.seed = 0;
   settings.settings.iterations = 1;
   settings.keep_samples = KeepSamples::none;
+  settings.tell_after = 1.0;
   return to_toml(settings);
 }
 

@@ -203,6 +203,7 @@ std::string fault(const RunSettings& run, const Task& task) {
   try {
     require_valid(run.neighbours);
     require_valid(run.gmm);
+    require(run.tell_after > 0.0, "faults: tell_after is {}, expected > 0", run.tell_after);
     require_valid(run.settings, task);
     return {};
   } catch (const InvalidArgument& error) {

@@ -23,6 +23,7 @@ struct RunSettings {
   NeighbourPriorOptions neighbours{};         ///< section [neighbours]; kept with another prior too
   GmmPriorOptions gmm{};                      ///< section [gmm], the same
   KeepSamples keep_samples = KeepSamples::last;  ///< last: the one at work and the one before
+  double tell_after = 60.0;  ///< s that a rollout takes when it is told of (RolloutWatch)
   Settings settings{};
 };
 

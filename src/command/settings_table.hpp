@@ -29,6 +29,7 @@ void for_each_setting(Run& run, Visit&& visit) {
   visit("faults.retries", s.faults.retries);
   visit("faults.least_share", s.faults.least_share);
   visit("faults.time_limit", s.faults.time_limit);
+  visit("faults.tell_after", run.tell_after);
   visit("stop.failed_updates", s.stop.failed_updates);
   visit("exploration.floor", s.exploration.floor);
   visit("exploration.spent_ratio", s.exploration.spent_ratio);

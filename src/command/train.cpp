@@ -12,6 +12,7 @@
 #include "pilqr/train/baselines.hpp"
 #include "pilqr/train/message.hpp"
 #include "report.hpp"
+#include "rollout_watch.hpp"
 #include "samples.hpp"
 #include "threads.hpp"
 #include "train_words.hpp"
@@ -96,7 +97,11 @@ RunOutcome run_training(const RunFolder& folder, const RunSettings& run, Progres
     }
     return !interrupted();
   };
-  RolloutEvents events;
+  RolloutWatch watch(run.tell_after, [&](const std::string& what) {
+    print_error(ranks.several() ? fmt::format("rank {}: {}", ranks.rank(), what) : what);
+  });
+  RolloutEvents events{.begins = [&](const RolloutId& id) { watch.begins(id); },
+                       .ends = [&](const RolloutId& id) { watch.ends(id); }};
   SampleWriter samples(folder, settings, run.keep_samples, sync);
   if (ranks.first() && run.keep_samples != KeepSamples::none) {
     events.good = [&](const RolloutId& id, const RolloutsView& batch) { samples.add(id, batch); };

@@ -145,5 +145,75 @@ TEST(Samples, ThatCannotBeWrittenEndTheRun) {
   EXPECT_TRUE(training.rows.empty()) << "before the update";
 }
 
+/// The point mass, of which one rollout does not return from its fourth step.
+class Hanging {
+ public:
+  static constexpr int Nx = Dynamic;
+  static constexpr int Nu = Dynamic;
+  explicit Hanging(int rollout) : inner_(find_task("point_mass").system()), left_(rollout) {}
+  void reset(int condition, RandomStream& stream, VectorX& x) {
+    inner_.reset(condition, stream, x);
+    --left_;
+  }
+  void step(int t, const VectorX& x, const VectorX& u, RandomStream& stream, VectorX& next) {
+    while (left_ == 0 && t == 3) ::pause();
+    inner_.step(t, x, u, stream, next);
+  }
+
+ private:
+  AnySystem inner_;
+  int left_;
+};
+
+// It cannot be ended, but is told of; then the operator ends the run, which loses nothing.
+TEST(Hang, IsToldOfAndASecondSignalLeavesARunThatGoesOn) {
+  Command command;
+  const pid_t child = test::start_child(command.path("err"), [&] {
+    std::filesystem::current_path(command.path(""));
+    InProcess training("r", "point_mass", {"samples=4", "iterations=3", "faults.tell_after=0.2"});
+    (void)training.train_on(Hanging(4 + 3));
+  });
+  const auto said = [&] { return command.read("err"); };
+  const auto lines = [&](const std::string& text) {
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  for (int i = 0; i < 3000 && lines(said()) < 2; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  const std::string words = said();
+  EXPECT_TRUE(test::begins(words, "pilqr: rollout of condition 0, sample 2 has taken ")) << words;
+  EXPECT_TRUE(test::contains(words, " s (iteration 2); Ctrl-C or SIGTERM twice ends the run"));
+  EXPECT_GE(lines(words), 2) << "again, after twice the time";
+  // What was made before it is on disk.
+  const auto path = command.path("r/samples/iteration_1.safetensors");
+  EXPECT_EQ(integers(load_safetensors(path), "attempt"), (std::vector<std::int64_t>{1, 1, 0, 0}));
+  const std::string kept = command.read("r/samples/iteration_1.safetensors");
+
+  ASSERT_EQ(::kill(child, SIGTERM), 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, WNOHANG), 0) << "the first one waits for the iteration";
+  ASSERT_EQ(::kill(child, SIGTERM), 0);
+  EXPECT_EQ(command.wait(child).status, 143);
+
+  const auto resumed = command.run({"train", "--resume", "r"});
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  ASSERT_EQ(
+      command.run(short_training("whole", {"--iterations", "3", "--set", "faults.tell_after=0.2"}))
+          .status,
+      0);
+  test::expect_same_run(command, "whole", "r");
+  EXPECT_EQ(files_of(command, "r"),
+            (std::vector<std::string>{"abandoned_1_iteration_1.safetensors",
+                                      "iteration_1.safetensors", "iteration_2.safetensors"}));
+  EXPECT_TRUE(command.read("r/samples/abandoned_1_iteration_1.safetensors") == kept);
+  // The point mass has no randomness but its noise: the trials are the same again.
+  const auto& again = numbers(load_safetensors(path), "x");
+  const auto& first =
+      numbers(load_safetensors(command.path("r/samples/abandoned_1_iteration_1.safetensors")), "x");
+  EXPECT_TRUE(std::equal(
+      again.begin(), again.begin() + static_cast<std::ptrdiff_t>(again.size() / 2), first.begin()));
+}
+
 }  // namespace
 }  // namespace pilqr

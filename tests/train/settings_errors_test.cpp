@@ -50,6 +50,7 @@ TEST(SettingsFile, WrongValuesOfSet) {
       {"temperature.kl_share=0", "kl_share is 0"},
       {"kl_step.min_multiplier_first=30", "max_multiplier_first is 20"},
       {"keep_samples=some", "expected one of \"none\", \"last\", \"all\", not \"some\""},
+      {"faults.tell_after=0", "faults: tell_after is 0, expected > 0"},
       {"noise=3", "unknown setting"},
       {"pi2.noise=3", "unknown setting"},
       {"noise.colour=3", "unknown setting"},

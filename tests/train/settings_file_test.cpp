@@ -48,6 +48,7 @@ const std::map<std::string, std::string>& other_values() {
       {"faults.retries", "3"},
       {"faults.least_share", "0.75"},
       {"faults.time_limit", "2.5"},
+      {"faults.tell_after", "1.5"},
       {"stop.failed_updates", "2"},
       {"exploration.floor", "0.125"},
       {"exploration.spent_ratio", "0.25"},

@@ -38,6 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const command::Finding& finding :
          diagnose(command::parse_histories(metrics, "f", empty.trained.run))) {
       fuzz::expect(!finding.sentence.empty(), "a sentence");
+      fuzz::expect(finding.sentence.size() < 4000, "a sentence that fits on a page");
     }
   });
   std::vector<command::ReportedRun> runs = {empty};

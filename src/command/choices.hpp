@@ -39,6 +39,11 @@ constexpr auto choices(Prior) {
   return std::array{Named<Prior>{"none", Prior::none},
                     Named<Prior>{"neighbours", Prior::neighbours}, Named<Prior>{"gmm", Prior::gmm}};
 }
+constexpr auto choices(KeepSamples) {
+  return std::array{Named<KeepSamples>{"none", KeepSamples::none},
+                    Named<KeepSamples>{"last", KeepSamples::last},
+                    Named<KeepSamples>{"all", KeepSamples::all}};
+}
 constexpr auto choices(KlRule) {
   return std::array{Named<KlRule>{"improvement", KlRule::improvement},
                     Named<KlRule>{"residual", KlRule::residual}};

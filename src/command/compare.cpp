@@ -31,14 +31,14 @@ void do_run(ComparedRun& compared) {
   const Task& task = find_task(settings.task);
   Learner learner = make_learner(settings, task);
   compared.folder = create_run(compared.folder.path, compared.run, learner, Sync::later);
-  RunObserver observer;
-  observer.on_update = [&](const MetricsRow& row) { compared.rows.push_back(row); };
+  RunOptions how{.sync = Sync::later};
+  how.on_update = [&](const MetricsRow& row) { compared.rows.push_back(row); };
   Ranks alone;
-  const RunOutcome outcome =
-      run_training(compared.folder, settings, {}, learner, 1, Sync::later, observer, alone);
+  const RunOutcome outcome = run_training(compared.folder, compared.run, {}, learner, how, alone);
   sync_run(compared.folder);
   if (outcome.interrupted) return;
   compared.failure = outcome.failure;
+  compared.unsaved = outcome.unsaved;
   // What the folder holds: after a failure that is the state after the last whole iteration.
   const TrainedRun saved = load_trained(compared.folder);
   compared.progress = outcome.progress;
@@ -97,6 +97,7 @@ class Teller {
       report(fmt::format("iteration {} failed: {}", run.progress.iterations + 1,
                          run.failure.message()));
     }
+    if (!run.unsaved.empty()) report(run.unsaved);
     for (const auto* evaluations : {&run.noiseless, &run.noisy}) {
       for (const Evaluation& e : *evaluations) {
         if (!e.failure.ok()) report(fmt::format("evaluation failed: {}", e.failure.message()));
@@ -123,6 +124,7 @@ std::vector<ComparedRun> plan(const CompareArguments& arguments, const std::file
   for (const std::string& algorithm : arguments.algorithms) {
     SettingsRequest request = arguments.settings;
     request.algorithms = arguments.algorithms;
+    request.keep_samples = KeepSamples::none;  // unless asked for: these are simulations
     request.assignments.push_back(
         {.origin = "--algorithms " + algorithm, .key = "algorithm", .value = algorithm});
     const RunSettings run = resolve(request);

@@ -19,6 +19,7 @@ struct ComparedRun {
   std::vector<MetricsRow> rows{};  ///< of all iterations and conditions
   Progress progress{};
   Failure failure{};                    ///< what stopped the training, if anything did
+  std::string unsaved{};                ///< see RunOutcome
   std::vector<Evaluation> noiseless{};  ///< of the last good policies, one per condition
   std::vector<Evaluation> noisy{};      ///< the same with exploration noise
 };

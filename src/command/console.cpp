@@ -9,17 +9,30 @@
 
 namespace pilqr::command {
 
-void print_error(std::string_view message) {
-  std::string line = "pilqr: ";
-  for (const char c : message) {
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20U || byte == 0x7FU) {
-      line += fmt::format("\\x{:02x}", byte);
+      out += fmt::format("\\x{:02x}", byte);
     } else {
-      line += c;
+      out += c;
     }
   }
-  line += '\n';
+  return out;
+}
+
+std::string shortened(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return std::string(text);
+  const auto continues = [&](std::size_t i) {
+    return (static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U;
+  };
+  while (most > 0 && continues(most)) --most;
+  return std::string(text.substr(0, most)) + "..";
+}
+
+void print_error(std::string_view message) {
+  const std::string line = "pilqr: " + printable(message) + '\n';
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

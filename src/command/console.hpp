@@ -2,6 +2,7 @@
 /// What people read: lines, the table of a training, the live line of a terminal.
 
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,12 @@
 #include "metrics.hpp"
 
 namespace pilqr::command {
+
+/// The text for a terminal: control characters are shown as \xNN.
+std::string printable(std::string_view text);
+
+/// The text, or its beginning of at most so many bytes and "..": no UTF-8 character is cut.
+std::string shortened(std::string_view text, std::size_t most);
 
 /// One line on stderr, "pilqr: message"; control characters of the message are shown as \xNN.
 void print_error(std::string_view message);

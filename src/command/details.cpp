@@ -82,12 +82,16 @@ void DetailsWriter::append(const std::string& line) {
 std::string kept_details(const std::filesystem::path& path, int iterations) {
   if (!std::filesystem::exists(path)) return {};
   const std::string text = read_file(path);
+  return std::string(details_before(text, iterations));
+}
+
+std::string_view details_before(std::string_view text, int iterations) {
   constexpr std::string_view first = "{\"iteration\":";
   std::size_t end = 0;
   while (true) {
     const std::size_t stop = text.find('\n', end);
-    if (stop == std::string::npos) break;
-    const std::string_view line = std::string_view(text).substr(end, stop - end);
+    if (stop == std::string_view::npos) break;
+    const std::string_view line = text.substr(end, stop - end);
     if (!line.starts_with(first) || !line.ends_with("]}}")) break;
     int iteration = 0;
     const std::string number(line.substr(first.size(), line.find(',') - first.size()));

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "metrics.hpp"
@@ -35,8 +36,11 @@ class DetailsWriter {
   bool failed_ = false;
 };
 
-/// The whole lines of the first `iterations` iterations, up to the first that is damaged; empty if
-/// there is no file. Throws FileError if it cannot be read.
+/// The part of the text of details.jsonl that is whole lines of the first `iterations` iterations,
+/// up to the first that is damaged.
+std::string_view details_before(std::string_view text, int iterations);
+
+/// The same of a file; empty if there is none. Throws FileError if it cannot be read.
 std::string kept_details(const std::filesystem::path& path, int iterations);
 
 }  // namespace pilqr::command

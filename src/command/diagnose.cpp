@@ -36,7 +36,11 @@ MetricsNumbers numbers_of(const Json& line) {
   const std::string status = line.at("status").get<std::string>();
   if (status != "ok") {
     row.failure = line.contains("failure") ? line.at("failure").get<std::string>() : status;
+  } else if (line.contains("supervision_failure")) {
+    row.failure = "the S-step: " + line.at("supervision_failure").get<std::string>();
   }
+  constexpr std::size_t longest = 1000;  // a system's own words are in it
+  row.failure = shortened(row.failure, longest);
   return row;
 }
 
@@ -79,7 +83,8 @@ std::string as_text(const std::vector<Finding>& findings, std::size_t conditions
   std::string out;
   for (const Finding& f : findings) {
     out += fmt::format("{}, condition {}, iterations {} to {}: {}\n  {}\n", name(f.severity),
-                       f.condition, f.first_iteration, f.last_iteration, f.sentence, f.remedy);
+                       f.condition, f.first_iteration, f.last_iteration, printable(f.sentence),
+                       f.remedy);
   }
   return out;
 }

@@ -107,7 +107,9 @@ std::optional<Finding> failed_update(const MetricsHistory& h) {
                  static_cast<double>(failed.size()),
                  fmt::format("{} of {} updates failed, the last one of them: {}.", failed.size(),
                              h.rows.size(), failed.back().failure),
-                 "See the message; pilqr train --resume goes on from the last good policy.");
+                 "See the message. A fit needs more samples, a prior (fit.prior) or a larger "
+                 "fit.ridge, in a new run: pilqr train --resume draws the same noise again, which "
+                 "helps a real system only.");
 }
 
 /// Any; a warning from a tenth of the rollouts on, as the samples are then no longer those that the

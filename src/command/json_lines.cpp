@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "console.hpp"
 #include "pilqr/core/check.hpp"
 #include "pilqr/io/file_error.hpp"
 #include "statistics.hpp"
@@ -24,7 +25,8 @@ void for_each_line(std::string_view text, const std::filesystem::path& path,
     } catch (const InvalidArgument& error) {
       fault = error.what();
     }
-    require_file(fault.empty(), path, "line {} is damaged: {}", number, fault);
+    constexpr std::size_t longest = 200;  // the fault may quote the line
+    require_file(fault.empty(), path, "line {} is damaged: {}", number, shortened(fault, longest));
     text.remove_prefix(stop + 1);
   }
 }

@@ -3,31 +3,68 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <string_view>
+#include <utility>
 
 namespace pilqr::command {
 namespace {
 
-/// The settings without their seed and number of iterations.
+/// The settings that make a difference to what is learnt, but the seed and number of iterations.
 std::string kind_of(const ReportedRun& run) {
   RunSettings settings = run.trained.run;
   settings.settings.seed = 0;
   settings.settings.iterations = 1;
+  settings.keep_samples = KeepSamples::none;
+  settings.tell_after = 1.0;
   return to_toml(settings);
 }
 
-/// A number of a run in one iteration, the mean over these conditions; NaN unless all have it.
-double number_of(const ReportedRun& run, int iteration, const std::vector<int>& conditions,
-                 const std::string& key) {
-  double sum = 0.0;
-  std::size_t found = 0;
+/// The lines of a run by what they are asked for, so that each is looked at a few times only.
+struct SortedRun {
+  const ReportedRun* run;
+  std::vector<double> samples_total{};                         // by iteration
+  std::map<int, std::vector<const ReportedRow*>> rows{};       // good ones, by condition
+  std::map<int, std::vector<const ReportedSteps*>> details{};  // by condition
+};
+
+SortedRun sort(const ReportedRun& run) {
+  SortedRun out{.run = &run};
   for (const ReportedRow& row : run.rows) {
-    if (row.iteration != iteration || !row.ok) continue;
-    if (std::find(conditions.begin(), conditions.end(), row.condition) == conditions.end())
-      continue;
-    sum += row.numbers.at(key);
-    ++found;
+    const auto iteration = static_cast<std::size_t>(row.iteration);
+    if (out.samples_total.size() <= iteration) out.samples_total.resize(iteration + 1);
+    double& samples = out.samples_total[iteration];
+    samples = std::max(samples, row.samples_total);
+    if (row.ok) out.rows[row.condition].push_back(&row);
   }
-  return found == conditions.size() ? sum / static_cast<double>(found) : none;
+  for (const ReportedSteps& line : run.details) out.details[line.condition].push_back(&line);
+  return out;
+}
+
+using SortedRuns = std::vector<const SortedRun*>;
+using ReportedNumbers = std::array<double, reported_numbers.size()>;
+
+/// The numbers of a run by iteration, means over these conditions; NaN unless all have them.
+std::vector<ReportedNumbers> means_of(const SortedRun& run, const std::vector<int>& conditions) {
+  std::vector<ReportedNumbers> means(run.samples_total.size(), ReportedNumbers{});
+  std::vector<std::size_t> found(means.size());
+  for (const int condition : conditions) {
+    const auto rows = run.rows.find(condition);
+    if (rows == run.rows.end()) continue;
+    for (const ReportedRow* row : rows->second) {
+      const auto iteration = static_cast<std::size_t>(row->iteration);
+      ++found[iteration];
+      for (std::size_t k = 0; k < reported_numbers.size(); ++k) {
+        means[iteration][k] += row->numbers.at(reported_numbers[k]);
+      }
+    }
+  }
+  for (std::size_t iteration = 0; iteration < means.size(); ++iteration) {
+    const bool all = found[iteration] == conditions.size();
+    for (double& mean : means[iteration]) {
+      mean = all ? mean / static_cast<double>(conditions.size()) : none;
+    }
+  }
+  return means;
 }
 
 /// Of the values that are there.
@@ -36,30 +73,30 @@ Statistic describe_finite(std::vector<double> values) {
   return describe(values);
 }
 
-std::vector<CurvePoint> curve_of(const std::vector<const ReportedRun*>& runs,
-                                 const std::vector<int>& conditions) {
-  int last = -1;
-  for (const ReportedRun* run : runs) {
-    for (const ReportedRow& row : run->rows) last = std::max(last, row.iteration);
+std::vector<CurvePoint> curve_of(const SortedRuns& runs, const std::vector<int>& conditions) {
+  std::vector<std::vector<ReportedNumbers>> means;  // of each run
+  std::size_t iterations = 0;
+  for (const SortedRun* run : runs) {
+    means.push_back(means_of(*run, conditions));
+    iterations = std::max(iterations, means.back().size());
   }
+  constexpr std::size_t cost_mean = 0;
+  static_assert(std::string_view(reported_numbers[cost_mean]) == "cost_mean");
   std::vector<CurvePoint> curve;
-  for (int iteration = 0; iteration <= last; ++iteration) {
-    CurvePoint point{.iteration = iteration};
-    for (const ReportedRun* run : runs) {
-      if (std::isnan(number_of(*run, iteration, conditions, "cost_mean"))) continue;
+  for (std::size_t iteration = 0; iteration < iterations; ++iteration) {
+    CurvePoint point{.iteration = static_cast<int>(iteration)};
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      if (means[i].size() <= iteration || std::isnan(means[i][iteration][cost_mean])) continue;
       ++point.seeds;
-      for (const ReportedRow& row : run->rows) {
-        if (row.iteration != iteration) continue;
-        point.samples_total = std::max(point.samples_total, row.samples_total);
-      }
+      point.samples_total = std::max(point.samples_total, runs[i]->samples_total[iteration]);
     }
     if (point.seeds == 0) continue;
-    for (const char* key : reported_numbers) {
+    for (std::size_t k = 0; k < reported_numbers.size(); ++k) {
       std::vector<double> values;
-      for (const ReportedRun* run : runs) {
-        values.push_back(number_of(*run, iteration, conditions, key));
+      for (const auto& of_run : means) {
+        if (iteration < of_run.size()) values.push_back(of_run[iteration][k]);
       }
-      point.numbers[key] = describe_finite(std::move(values));
+      point.numbers[reported_numbers[k]] = describe_finite(std::move(values));
     }
     curve.push_back(std::move(point));
   }
@@ -67,12 +104,12 @@ std::vector<CurvePoint> curve_of(const std::vector<const ReportedRun*>& runs,
 }
 
 /// A noiseless number of the final policies, a mean over conditions per run.
-Statistic final_of(const std::vector<const ReportedRun*>& runs, const std::vector<int>& conditions,
+Statistic final_of(const SortedRuns& runs, const std::vector<int>& conditions,
                    double Evaluation::*field) {
   std::vector<double> values;
-  for (const ReportedRun* run : runs) {
+  for (const SortedRun* run : runs) {
     double sum = 0.0;
-    for (const Evaluation& e : run->finals) {
+    for (const Evaluation& e : run->run->finals) {
       const bool asked =
           std::find(conditions.begin(), conditions.end(), e.condition) != conditions.end();
       if (asked) sum += e.*field / static_cast<double>(conditions.size());
@@ -83,15 +120,17 @@ Statistic final_of(const std::vector<const ReportedRun*>& runs, const std::vecto
 }
 
 /// Iteration by time step, mean over the runs that have the number.
-std::vector<std::vector<double>> steps_of(const std::vector<const ReportedRun*>& runs,
-                                          int condition, const std::string& key) {
+std::vector<std::vector<double>> steps_of(const SortedRuns& runs, int condition,
+                                          const std::string& key) {
   std::vector<std::vector<double>> sums;
   std::vector<std::vector<int>> counts;
-  for (const ReportedRun* run : runs) {
-    for (const ReportedSteps& line : run->details) {
-      const auto found = line.arrays.find(key);
-      if (line.condition != condition || found == line.arrays.end()) continue;
-      const auto row = static_cast<std::size_t>(line.iteration);
+  for (const SortedRun* run : runs) {
+    const auto lines = run->details.find(condition);
+    if (lines == run->details.end()) continue;
+    for (const ReportedSteps* line : lines->second) {
+      const auto found = line->arrays.find(key);
+      if (found == line->arrays.end()) continue;
+      const auto row = static_cast<std::size_t>(line->iteration);
       if (sums.size() <= row) {
         sums.resize(row + 1);
         counts.resize(row + 1);
@@ -113,16 +152,29 @@ std::vector<std::vector<double>> steps_of(const std::vector<const ReportedRun*>&
   return sums;
 }
 
-ReportedCondition describe_condition(const ReportedAlgorithm& algorithm, int condition,
+ReportedCondition describe_condition(const SortedRuns& runs, int condition,
                                      const std::vector<int>& members) {
-  ReportedCondition out{.condition = condition, .curve = curve_of(algorithm.runs, members)};
-  out.cost = final_of(algorithm.runs, members, &Evaluation::cost_mean);
-  out.distance = final_of(algorithm.runs, members, &Evaluation::distance_mean);
-  out.success = final_of(algorithm.runs, members, &Evaluation::success_rate);
+  ReportedCondition out{.condition = condition, .curve = curve_of(runs, members)};
+  out.cost = final_of(runs, members, &Evaluation::cost_mean);
+  out.distance = final_of(runs, members, &Evaluation::distance_mean);
+  out.success = final_of(runs, members, &Evaluation::success_rate);
   if (members.size() == 1) {
-    for (const char* key : reported_steps) {
-      out.steps[key] = steps_of(algorithm.runs, members.front(), key);
-    }
+    for (const char* key : reported_steps) out.steps[key] = steps_of(runs, members.front(), key);
+  }
+  return out;
+}
+
+/// The mean over all conditions, if there are several, and each of them.
+std::vector<ReportedCondition> describe_conditions(const ReportedAlgorithm& algorithm,
+                                                   const std::vector<int>& conditions) {
+  std::vector<SortedRun> sorted;
+  for (const ReportedRun* run : algorithm.runs) sorted.push_back(sort(*run));
+  SortedRuns runs;
+  for (const SortedRun& run : sorted) runs.push_back(&run);
+  std::vector<ReportedCondition> out;
+  if (conditions.size() > 1) out.push_back(describe_condition(runs, -1, conditions));
+  for (const int condition : conditions) {
+    out.push_back(describe_condition(runs, condition, {condition}));
   }
   return out;
 }
@@ -196,12 +248,7 @@ std::vector<ReportedTask> summarize(const std::vector<ReportedRun>& runs) {
     label(task);
     const std::vector<int> conditions = common_conditions(task);
     for (ReportedAlgorithm& algorithm : task.algorithms) {
-      if (conditions.size() > 1) {
-        algorithm.conditions.push_back(describe_condition(algorithm, -1, conditions));
-      }
-      for (const int condition : conditions) {
-        algorithm.conditions.push_back(describe_condition(algorithm, condition, {condition}));
-      }
+      algorithm.conditions = describe_conditions(algorithm, conditions);
     }
     for (ReportedAlgorithm& algorithm : task.algorithms) {
       for (std::size_t m = 0; m < algorithm.conditions.size(); ++m) {

@@ -1,6 +1,7 @@
 #include "report_playback.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "pilqr/model/global_controller.hpp"
@@ -68,14 +69,15 @@ std::vector<Playback> play(const ReportedTask& reported, int samples, int frames
       playback.iteration = iteration;
       out.push_back(std::move(playback));
     };
+    std::map<int, std::vector<const ReportedSteps*>> lines_of;  // by condition
+    for (const ReportedSteps& line : run.details) {
+      if (!line.rollout.empty()) lines_of[line.condition].push_back(&line);
+    }
     for (const ReportedCondition& shown : algorithm.conditions) {
       const int condition = shown.condition;
       if (condition < 0) continue;
       add(run_mean(task, condition, task.initial_policy(condition), frames), 0);
-      std::vector<const ReportedSteps*> lines;
-      for (const ReportedSteps& line : run.details) {
-        if (line.condition == condition && !line.rollout.empty()) lines.push_back(&line);
-      }
+      const std::vector<const ReportedSteps*>& lines = lines_of[condition];
       const std::size_t count = std::min(lines.size(), static_cast<std::size_t>(samples));
       for (std::size_t j = 0; j < count; ++j) {  // the middles of equal parts
         const ReportedSteps& line = *lines[(2 * j + 1) * lines.size() / (2 * count)];

@@ -158,8 +158,10 @@ void sync_run(const RunFolder& folder) {
   for (const fs::path& file : {previous_checkpoint(folder.checkpoint()), folder.local_policies()}) {
     if (fs::exists(file, error)) sync_file(file);
   }
-  if (!fs::exists(folder.quarantine(), error)) return;
-  for (const auto& entry : fs::directory_iterator(folder.quarantine())) sync_file(entry.path());
+  for (const fs::path& directory : {folder.quarantine(), folder.samples()}) {
+    if (!fs::exists(directory, error)) continue;
+    for (const auto& entry : fs::directory_iterator(directory)) sync_file(entry.path());
+  }
 }
 
 namespace {
@@ -261,10 +263,32 @@ SavedRun load_run(const RunFolder& folder) {
   return saved;
 }
 
-void rewind_run(const RunFolder& folder, const SavedRun& saved) {
+namespace {
+
+/// Makes details.jsonl that of a run after so many iterations. It is no reason to stop: one that
+/// cannot be read is put aside. Returns what to tell of that, or nothing.
+std::string rewind_details(const RunFolder& folder, int iterations) {
+  std::string kept;
+  std::string fault;
+  try {
+    kept = kept_details(folder.details(), iterations);
+  } catch (const FileError& error) {
+    const fs::path aside = free_name(folder.path, folder.details().filename().string());
+    std::error_code renamed;
+    fs::rename(folder.details(), aside, renamed);
+    require_file(!renamed, folder.details(), "cannot rename: {}", renamed.message());
+    fault = fmt::format("{}; it is now {}, and a new one is begun", error.what(), aside.string());
+  }
+  write_atomically(folder.details(), kept, Sync::later);
+  return fault;
+}
+
+}  // namespace
+
+std::string rewind_run(const RunFolder& folder, const SavedRun& saved) {
   remove_mark(folder, Sync::now);
   for (const fs::path& directory :
-       {folder.path, folder.checkpoint().parent_path(), folder.quarantine()}) {
+       {folder.path, folder.checkpoint().parent_path(), folder.quarantine(), folder.samples()}) {
     remove_temporaries(directory);
   }
   // A damaged checkpoint must not become the previous one: that is the only one left.
@@ -277,10 +301,10 @@ void rewind_run(const RunFolder& folder, const SavedRun& saved) {
       metrics, folder.metrics(), saved.progress.iterations, saved.run.settings.conditions);
   keep_abandoned(folder, saved.progress.iterations, finished.size());
   write_atomically(folder.metrics(), finished);
-  write_atomically(folder.details(), kept_details(folder.details(), saved.progress.iterations),
-                   Sync::later);
+  std::string told = rewind_details(folder, saved.progress.iterations);
   save_policies(folder, saved.run.settings, saved.progress, saved.learner, Sync::now);
   save_best(folder, saved.run.settings, saved.progress, saved.learner, Sync::now);
+  return told;
 }
 
 namespace {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "pilqr/io/network_file.hpp"
@@ -27,6 +28,7 @@ struct RunFolder {
   }
   [[nodiscard]] std::filesystem::path best() const { return path / "best.safetensors"; }
   [[nodiscard]] std::filesystem::path quarantine() const { return path / "quarantine"; }
+  [[nodiscard]] std::filesystem::path samples() const { return path / "samples"; }
   [[nodiscard]] std::filesystem::path abandoned() const { return path / "abandoned.jsonl"; }
   [[nodiscard]] std::filesystem::path checkpoint() const {
     return path / "checkpoint" / "state.safetensors";
@@ -64,8 +66,9 @@ SavedRun load_run(const RunFolder& folder);
 
 /// Makes the folder what it was when its checkpoint was written, for the settings of `saved`; what
 /// there is of later iterations is kept apart (keep_abandoned), and the temporary files of a
-/// program that was killed are removed.
-void rewind_run(const RunFolder& folder, const SavedRun& saved);
+/// program that was killed are removed. Details that cannot be read are put aside and begun anew:
+/// returns what to tell of that, or nothing. Throws FileError.
+[[nodiscard]] std::string rewind_run(const RunFolder& folder, const SavedRun& saved);
 
 /// Writes the best policies so far (BestPolicy) as a policy file, atomically. Its extra metadata
 /// are "best_iterations" and "best_costs", per condition, with commas: the iterations after which

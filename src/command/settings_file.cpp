@@ -4,7 +4,6 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -14,116 +13,10 @@
 
 #include "choices.hpp"
 #include "pilqr/io/atomic_file.hpp"
+#include "settings_table.hpp"
 
 namespace pilqr::command {
 namespace {
-
-/// visit(key, field) for every setting there is, in the order of config.toml: the one table that
-/// reading, --set and writing go by.
-template <class Run, class Visit>
-void for_each_setting(Run& run, Visit&& visit) {
-  auto& s = run.settings;
-  visit("task", s.task);
-  visit("algorithm", s.algorithm);
-  visit("preset", run.preset);
-  visit("seed", s.seed);
-  visit("samples", s.samples);
-  visit("iterations", s.iterations);
-  visit("conditions", s.conditions);
-  visit("noise.width", s.noise.width);
-  visit("noise.antithetic", s.noise.antithetic);
-  visit("faults.retries", s.faults.retries);
-  visit("faults.least_share", s.faults.least_share);
-  visit("faults.time_limit", s.faults.time_limit);
-  visit("stop.failed_updates", s.stop.failed_updates);
-  visit("exploration.floor", s.exploration.floor);
-  visit("exploration.spent_ratio", s.exploration.spent_ratio);
-  visit("exploration.spent_iterations", s.exploration.spent_iterations);
-  visit("fit.ridge", s.model.fit.ridge);
-  visit("fit.prior", run.prior);
-  visit("neighbours.points_per_input", run.neighbours.points_per_input);
-  visit("gmm.max_clusters", run.gmm.max_clusters);
-  visit("gmm.min_points_per_cluster", run.gmm.min_points_per_cluster);
-  visit("gmm.max_points", run.gmm.max_points);
-  visit("gmm.strength", run.gmm.strength);
-  visit("gmm.warm_iterations", run.gmm.warm_iterations);
-  visit("replay.range", s.replay.range);
-  visit("kl_step.rule", s.kl_rule);
-  visit("kl_step.base_first", s.kl_step.base_first);
-  visit("kl_step.base_last", s.kl_step.base_last);
-  visit("kl_step.min_multiplier_first", s.kl_step.min_multiplier_first);
-  visit("kl_step.min_multiplier_last", s.kl_step.min_multiplier_last);
-  visit("kl_step.max_multiplier_first", s.kl_step.max_multiplier_first);
-  visit("kl_step.max_multiplier_last", s.kl_step.max_multiplier_last);
-  visit("kl_step.ratio_to_increase", s.kl_step.ratio_to_increase);
-  visit("kl_step.ratio_to_decrease", s.kl_step.ratio_to_decrease);
-  visit("lqr_flm.constraint", s.lqr_flm.constraint);
-  visit("lqr_flm.marginals", s.lqr_flm.marginals);
-  visit("lqr_flm.min_variance_ratio", s.lqr_flm.min_variance_ratio);
-  visit("lqr_flm.entropy_weight", s.lqr_flm.entropy_weight);
-  visit("lqr_flm.tolerance", s.lqr_flm.tolerance);
-  visit("lqr_flm.min_dual", s.lqr_flm.min_dual);
-  visit("lqr_flm.max_dual", s.lqr_flm.max_dual);
-  visit("lqr_flm.dual_floor", s.dual_floor);
-  visit("temperature.kl_step", s.temperature.kl_step);
-  visit("temperature.kl_share", s.temperature.kl_share);
-  visit("temperature.min_temperature", s.temperature.min_temperature);
-  visit("temperature.source", s.temperature_source);
-  visit("pi2.source", s.weight_source);
-  visit("pi2.controls", s.controls);
-  visit("pi2.covariance_damping", s.pi2.covariance_damping);
-  visit("pi2.centered", s.pi2.centered);
-  visit("pi2.shrinkage", s.pi2.shrinkage);
-  visit("pi2.min_variance_ratio", s.pi2.min_variance_ratio);
-  visit("mdgps.sample_with", s.mdgps.sample_with);
-  visit("mdgps.linearize_prior", run.linearize_prior);
-  visit("mdgps.linearize_ridge", s.mdgps.linearize.fit.ridge);
-  visit("mdgps.variance_floor", s.mdgps.supervision.variance_floor);
-  visit("network.hidden", s.network.hidden);
-  visit("network.activation", s.network.activation);
-  visit("network.steps", s.network.training.steps);
-  visit("network.batch", s.network.training.batch);
-  visit("network.learning_rate", s.network.training.adam.learning_rate);
-  visit("network.last_rate", s.network.training.last_rate);
-  visit("network.weight_decay", s.network.training.adam.weight_decay);
-  visit("network.least_scale", s.network.training.normalisation.least_scale);
-  visit("trpo.kl_step", s.trpo.trust_region.kl_step);
-  visit("trpo.discount", s.trpo.discount);
-  visit("trpo.lambda", s.trpo.lambda);
-  visit("trpo.initial_std", s.trpo.initial_std);
-  visit("ddpg.twin", s.ddpg.twin);
-  visit("ddpg.discount", s.ddpg.discount);
-  visit("ddpg.std", s.ddpg.std);
-  visit("ddpg.initial_std", s.ddpg.initial_std);
-  visit("ddpg.start_steps", s.ddpg.start_steps);
-  visit("ddpg.batch", s.ddpg.batch);
-  visit("ddpg.updates_per_step", s.ddpg.updates_per_step);
-  visit("ddpg.target_rate", s.ddpg.target_rate);
-}
-
-/// Whether a setting makes a difference to an algorithm. True for names that are no setting's.
-bool uses(Algorithm algorithm, std::string_view key) {
-  const std::string_view section = key.substr(0, key.find('.'));
-  if (section == "trpo" || section == "ddpg") return section == name(algorithm);
-  if (key == "network.hidden" || key == "network.activation") {
-    return is_guided(algorithm) || is_baseline(algorithm);
-  }
-  if (section == "mdgps" || section == "network") return is_guided(algorithm);
-  if (is_baseline(algorithm)) {
-    const std::array others{"stop",   "exploration", "fit",     "neighbours",  "gmm",
-                            "replay", "kl_step",     "lqr_flm", "temperature", "pi2"};
-    return std::count(others.begin(), others.end(), section) == 0;
-  }
-  if (is_guided(algorithm) && (section == "neighbours" || section == "gmm")) return true;
-  algorithm = local_algorithm(algorithm);
-  if (key == "lqr_flm.dual_floor" || key == "temperature.source" || key == "pi2.source" ||
-      key == "pi2.controls") {
-    return algorithm == Algorithm::pilqr;
-  }
-  if (section == "temperature" || section == "pi2") return algorithm != Algorithm::lqr_flm;
-  const std::array model{"fit", "neighbours", "gmm", "replay", "kl_step", "lqr_flm"};
-  return algorithm != Algorithm::pi2 || std::count(model.begin(), model.end(), section) == 0;
-}
 
 /// True if a setting of this type is written as text in quotes.
 template <class Field>
@@ -310,6 +203,7 @@ std::string fault(const RunSettings& run, const Task& task) {
   try {
     require_valid(run.neighbours);
     require_valid(run.gmm);
+    require(run.tell_after > 0.0, "faults: tell_after is {}, expected > 0", run.tell_after);
     require_valid(run.settings, task);
     return {};
   } catch (const InvalidArgument& error) {
@@ -358,6 +252,7 @@ RunSettings resolve(const SettingsRequest& request) {
 
   RunSettings run;
   run.preset = named.preset;
+  run.keep_samples = request.keep_samples;
   run.settings = default_settings(task, named.settings.algorithm);
   if (run.preset == Preset::paper) apply_paper_preset(run.settings);
   ModelOptions& model = run.settings.model;

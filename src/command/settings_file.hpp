@@ -12,6 +12,8 @@ namespace pilqr::command {
 
 enum class Preset { standard, paper };
 enum class Prior { none, neighbours, gmm };
+/// Of which iterations the good rollouts stay in samples/ of the run folder.
+enum class KeepSamples { none, last, all };
 
 /// Settings with what a file says beyond them.
 struct RunSettings {
@@ -20,6 +22,8 @@ struct RunSettings {
   Prior linearize_prior = Prior::neighbours;  ///< the same of settings.mdgps.linearize
   NeighbourPriorOptions neighbours{};         ///< section [neighbours]; kept with another prior too
   GmmPriorOptions gmm{};                      ///< section [gmm], the same
+  KeepSamples keep_samples = KeepSamples::last;  ///< last: the one at work and the one before
+  double tell_after = 60.0;  ///< s that a rollout takes when it is told of (RolloutWatch)
   Settings settings{};
 };
 
@@ -43,6 +47,7 @@ struct SettingsRequest {
   /// Algorithms that the same file and assignments are meant for: what the chosen one does not use
   /// may be there for another. Empty: the chosen one alone.
   std::vector<std::string> algorithms{};
+  KeepSamples keep_samples = KeepSamples::last;  ///< the default of that setting
 };
 
 /// Throws InvalidArgument or FileError with one line that names the file and key or the argument:

@@ -12,7 +12,10 @@
 #include "pilqr/train/baselines.hpp"
 #include "pilqr/train/message.hpp"
 #include "report.hpp"
+#include "rollout_watch.hpp"
+#include "samples.hpp"
 #include "threads.hpp"
+#include "train_words.hpp"
 
 namespace pilqr::command {
 
@@ -31,11 +34,12 @@ void keep_best(const NetworkPolicy& sampled, const std::vector<IterationRecord>&
 
 }  // namespace
 
-RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progress progress,
-                        Learner& learner, int threads, Sync sync, const RunObserver& observer,
-                        Ranks& ranks) {
+RunOutcome run_training(const RunFolder& folder, const RunSettings& run, Progress progress,
+                        Learner& learner, const RunOptions& how, Ranks& ranks) {
+  const Settings& settings = run.settings;
+  const Sync sync = how.sync;
   const Task& task = find_task(settings.task);
-  AnySystem system = task.system();
+  AnySystem system = how.system ? *how.system : task.system();
   std::vector<AnyCost> costs;
   for (const int condition : settings.conditions) costs.push_back(task.cost(condition));
   std::optional<LineWriter> metrics;
@@ -78,7 +82,7 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
       const auto* policy = locals.empty() ? nullptr : &locals[static_cast<std::size_t>(m)].policy();
       details.append(details_line(record, rollouts, policy));
     }
-    if (observer.on_update) observer.on_update(row);
+    if (how.on_update) how.on_update(row);
   };
   callbacks.on_failed_rollout = [&](const FailedRollout<>& failed) {
     if (ranks.first()) save_failed_rollout(folder, settings, failed, sync);
@@ -89,10 +93,19 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
     if (ranks.first()) {
       if (sync == Sync::now) metrics->sync();
       save_run(folder, settings, progress, learner, sync);
-      if (observer.on_iteration) observer.on_iteration(iteration);
+      if (how.on_iteration) how.on_iteration(iteration);
     }
     return !interrupted();
   };
+  RolloutWatch watch(run.tell_after, [&](const std::string& what) {
+    print_error(ranks.several() ? fmt::format("rank {}: {}", ranks.rank(), what) : what);
+  });
+  RolloutEvents events{.begins = [&](const RolloutId& id) { watch.begins(id); },
+                       .ends = [&](const RolloutId& id) { watch.ends(id); }};
+  SampleWriter samples(folder, settings, run.keep_samples, sync);
+  if (ranks.first() && run.keep_samples != KeepSamples::none) {
+    events.good = [&](const RolloutId& id, const RolloutsView& batch) { samples.add(id, batch); };
+  }
   const TrainOptions options{.iterations = settings.iterations - progress.iterations,
                              .samples = settings.samples,
                              .seed = settings.seed,
@@ -101,8 +114,9 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
                              .stop = settings.stop,
                              .exploration = settings.exploration,
                              .first_iteration = progress.iterations,
-                             .conditions = settings.conditions};
-  const TrainResult result = with_executor(threads, [&](auto& executor) -> TrainResult {
+                             .conditions = settings.conditions,
+                             .events = std::move(events)};
+  const TrainResult result = with_executor(how.threads, [&](auto& executor) -> TrainResult {
     if (auto* guided = std::get_if<AnyMdgps>(&learner)) {
       const MdgpsResult done = pilqr::train(system, costs, *guided, options, callbacks, executor,
                                             ranks, progress.failed_updates);
@@ -133,13 +147,20 @@ RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progr
                         trajectories, executor, ranks, progress.histories);
   });
   // An iteration that ends the run is not saved, but what it tells of the policies is.
-  if (!result.ok() && ranks.first()) save_best(folder, settings, progress, learner, sync);
+  // The failure is to be told whatever becomes of that.
+  std::string unsaved;
+  try {
+    if (!result.ok() && ranks.first()) save_best(folder, settings, progress, learner, sync);
+  } catch (const FileError& error) {
+    unsaved = error.what();
+  }
   return {
       .progress = progress,
       .failure = result.failure,
       .failed_updates = result.failed_updates,
       .spent = result.spent,
-      .interrupted = result.stopped && !result.spent && progress.iterations < settings.iterations};
+      .interrupted = result.stopped && !result.spent && progress.iterations < settings.iterations,
+      .unsaved = std::move(unsaved)};
 }
 
 namespace {
@@ -237,67 +258,6 @@ std::optional<Job> agree_on_job(const TrainArguments& arguments, Ranks& ranks) {
   }
 }
 
-/// Says what the run goes on from, if that is not its last checkpoint, and what is cut.
-void tell_damage(const Job& job) {
-  if (!job.saved.torn.empty()) print_error(job.saved.torn);
-  if (job.saved.damage.empty()) return;
-  print_error(fmt::format("{}; going on from {}, after iteration {}", job.saved.damage,
-                          previous_checkpoint(job.folder.checkpoint()).string(),
-                          job.saved.progress.iterations));
-}
-
-/// Names the updates of an iteration that failed and did not end the run.
-/// @param alone whether a network learns alone: it does so without the conditions that failed.
-void tell_failed_updates(const std::vector<MetricsRow>& rows, bool alone) {
-  if (!rows.empty() && rows.front().guided && !rows.front().guided->supervision_failure.ok()) {
-    print_error(fmt::format("iteration {}: the S-step failed, the network stays as it was: {}",
-                            rows.front().record.iteration + 1,
-                            rows.front().guided->supervision_failure.message()));
-  }
-  for (const MetricsRow& row : rows) {
-    const UpdateReport& report = row.record.report;
-    if (report.ok()) continue;
-    const bool left_out = alone && std::isnan(report.cost_mean);
-    print_error(fmt::format(
-        "iteration {}: {}: {}", row.record.iteration + 1,
-        left_out ? "a condition is left out" : "update failed, the policy stays as it was",
-        report.failure.message()));
-  }
-}
-
-/// The last words of a run.
-void tell(const RunOutcome& outcome, const std::vector<MetricsRow>& last, const Settings& settings,
-          const RunFolder& folder) {
-  const std::string where = folder.path.string();
-  if (!outcome.failure.ok()) {
-    const std::string times =
-        outcome.failed_updates > 1
-            ? fmt::format("; {} updates in a row have failed", outcome.failed_updates)
-            : "";
-    print_error(fmt::format("iteration {} failed: {}{}; {} holds the last good policy",
-                            outcome.progress.iterations + 1, outcome.failure.message(), times,
-                            folder.policy().string()));
-    return;
-  }
-  if (outcome.interrupted) {
-    print(
-        fmt::format("Interrupted after {} of {} iterations; go on with: pilqr train --resume {}\n",
-                    outcome.progress.iterations, settings.iterations, where));
-    return;
-  }
-  double cost = 0.0;
-  double success = 0.0;
-  for (const MetricsRow& row : last) {
-    cost += row.record.report.cost_mean / static_cast<double>(last.size());
-    success += row.success_rate / static_cast<double>(last.size());
-  }
-  print(fmt::format(
-      "Done: {} iterations{}, {} rollouts, cost {}, success {}; run folder {}\n",
-      outcome.progress.iterations,
-      outcome.spent ? fmt::format(" of {}, exploration is spent", settings.iterations) : "",
-      outcome.progress.samples_total, short_number(cost), percent(success), where));
-}
-
 /// Trains with a table; the exit status.
 int train_and_tell(Job& job, const TrainArguments& arguments, Ranks& ranks) {
   const Settings& settings = job.saved.run.settings;
@@ -309,22 +269,24 @@ int train_and_tell(Job& job, const TrainArguments& arguments, Ranks& ranks) {
   TrainTable table(job.saved.progress.iterations, settings.iterations, quiet, !ranks.several());
   std::vector<MetricsRow> rows;
   std::vector<MetricsRow> last;
-  RunObserver observer;
-  observer.on_update = [&](const MetricsRow& row) {
+  RunOptions how{.threads = arguments.threads};
+  how.on_update = [&](const MetricsRow& row) {
     if (row.record.report.ok()) {
       table.update(row, static_cast<int>(rows.size()),
                    static_cast<int>(settings.conditions.size()));
     }
     rows.push_back(row);
   };
-  observer.on_iteration = [&](int /*iteration*/) {
+  how.on_iteration = [&](int /*iteration*/) {
     table.row(rows);
-    tell_failed_updates(rows, is_baseline(settings.algorithm));
+    for (const std::string& words : failed_updates(rows, is_baseline(settings.algorithm))) {
+      print_error(words);
+    }
     last = std::exchange(rows, {});
     if (arguments.live) (void)write_report(folder.path);
   };
-  const RunOutcome outcome = run_training(folder, settings, job.saved.progress, job.saved.learner,
-                                          arguments.threads, Sync::now, observer, ranks);
+  const RunOutcome outcome =
+      run_training(folder, job.saved.run, job.saved.progress, job.saved.learner, how, ranks);
   table.clear();
   const int status = !outcome.failure.ok() ? exit_failure
                      : outcome.interrupted ? interruption_status()
@@ -353,8 +315,9 @@ int train_command(const TrainArguments& arguments, Ranks& ranks) {
   }
   return running(ranks, [&] {
     if (arguments.resume && ranks.first()) {
-      tell_damage(*job);
-      rewind_run(job->folder, job->saved);
+      tell_damage(job->folder, job->saved);
+      const std::string fault = rewind_run(job->folder, job->saved);
+      if (!fault.empty()) print_error(fault);
     }
     return train_and_tell(*job, arguments, ranks);
   });

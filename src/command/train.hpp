@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "metrics.hpp"
@@ -19,21 +20,26 @@ struct RunOutcome {
   int failed_updates = 0;    ///< see TrainResult
   bool spent = false;        ///< it ended early, see TrainResult
   bool interrupted = false;  ///< by a signal; the run can go on from its folder
+  std::string unsaved{};     ///< why the best policies of a failed run are not in their file
 };
 
-/// What to be told along the way, on the first rank. Either may be empty.
-struct RunObserver {
+/// How a run is made, besides its settings.
+struct RunOptions {
+  int threads = 1;
+  Sync sync = Sync::now;  ///< later: the caller syncs the folder afterwards
+  /// To be told along the way, on the first rank. Either may be empty.
+  ///@{
   std::function<void(const MetricsRow&)> on_update{};  ///< also of a failed update
   std::function<void(int iteration)> on_iteration{};   ///< after it was saved
+  ///@}
+  std::optional<AnySystem> system{};  ///< instead of the task's own
 };
 
 /// Trains up to the settings' number of iterations, from the progress that the learner has; on
 /// several ranks all of them call this with the same arguments, and the first one writes. Every
-/// iteration is saved before the next begins; with Sync::later the caller syncs the folder
-/// afterwards. Throws FileError if the folder cannot be written.
-RunOutcome run_training(const RunFolder& folder, const Settings& settings, Progress progress,
-                        Learner& learner, int threads, Sync sync, const RunObserver& observer,
-                        Ranks& ranks);
+/// iteration is saved before the next begins. Throws FileError if the folder cannot be written.
+RunOutcome run_training(const RunFolder& folder, const RunSettings& run, Progress progress,
+                        Learner& learner, const RunOptions& how, Ranks& ranks);
 
 struct TrainArguments {
   SettingsRequest settings{};

@@ -133,6 +133,22 @@ TEST(Compare, Failures) {
   EXPECT_EQ(summary["algorithms"][1]["conditions"][0]["curve"].size(), 2U);
 }
 
+// Samples are for those who ask.
+TEST(Compare, KeepsSamplesIfAsked) {
+  Command command;
+  for (const bool asked : {false, true}) {
+    std::vector<std::string> words = {"compare",   "point_mass", "--algorithms", "pi2",
+                                      "--seeds",   "1",          "--samples",    "3",
+                                      "--threads", "1",          "--iterations", "2"};
+    if (asked) words.insert(words.end(), {"--set", "keep_samples=all"});
+    words.insert(words.end(), {"--out", asked ? "asked" : "c"});
+    ASSERT_EQ(command.run(words).status, 0);
+  }
+  EXPECT_FALSE(std::filesystem::exists(command.path("c/pi2/seed_0/samples")));
+  EXPECT_EQ(command.contents("asked/pi2/seed_0/samples").size(), 2U);
+  EXPECT_TRUE(command.read("c/summary.json") == command.read("asked/summary.json"));
+}
+
 // A limit on the size of files stands for a disk that is full in some runs only.
 TEST(Compare, AFullDiskInOneRunKeepsTheOthers) {
   Command command;

@@ -17,6 +17,24 @@ TEST(Console, NanHasNoSign) {
   }
 }
 
+TEST(Console, ControlCharactersAreShown) {
+  EXPECT_EQ(printable("a\x1b[2Jb\n\x7f\xc3\xa9"), "a\\x1b[2Jb\\x0a\\x7f\xc3\xa9");
+  ::testing::internal::CaptureStderr();
+  print_error("one\rtwo");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "pilqr: one\\x0dtwo\n");
+}
+
+TEST(Console, LongTextIsCutBetweenCharacters) {
+  EXPECT_EQ(shortened("abc", 3), "abc");
+  EXPECT_EQ(shortened("abcd", 3), "abc..");
+  const std::string two_bytes =
+      "a\xc3\xa9"
+      "b";
+  EXPECT_EQ(shortened(two_bytes, 2), "a..");
+  EXPECT_EQ(shortened(two_bytes, 3), "a\xc3\xa9..");
+  EXPECT_EQ(shortened("\xa9\xa9\xa9", 2), "..") << "what is no UTF-8";
+}
+
 TEST(Console, TellsOfSerialSystemsOnlyWhereThreadsWereAskedFor) {
   const auto told = [](bool serial, int threads) {
     ::testing::internal::CaptureStderr();

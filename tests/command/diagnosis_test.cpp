@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "diagnose.hpp"
+#include "metrics.hpp"
 #include "process.hpp"
 
 namespace pilqr {
@@ -246,6 +247,59 @@ TEST(Diagnose, BadFolders) {
   command.write("r/metrics.jsonl", "");
   test::expect_refused(command.run({"diagnose", "r"}),
                        {"r/metrics.jsonl: ", "there is no iteration yet"});
+}
+
+// A line may be as long as it likes, what is said of it not.
+TEST(Diagnose, SaysLittleOfALineThatIsDamaged) {
+  Command command;
+  ASSERT_EQ(command.run(short_training("r", {"--iterations", "1"})).status, 0);
+  const std::string good = command.read("r/metrics.jsonl");
+  for (const std::string& token :
+       {'"' + std::string(10'000, 'k'), "{\"iteration\":" + std::string(10'000, '9'),
+        "\"\x1b[2J" + std::string(10'000, '\x1b')}) {
+    command.write("r/metrics.jsonl", good + token + '\n');
+    for (const char* reader : {"diagnose", "report"}) {
+      const Outcome outcome = command.run({reader, "r"});
+      test::expect_refused(outcome, {"r/metrics.jsonl: line 2 is damaged: "});
+      EXPECT_LT(outcome.err.size(), 1000U);
+      EXPECT_EQ(outcome.err.find('\x1b'), std::string::npos);
+    }
+  }
+}
+
+// The words of a system, or of whoever wrote the file, reach a terminal as text.
+TEST(Diagnose, ShowsControlCharactersAndCutsLongWords) {
+  Command command;
+  ASSERT_EQ(command.run(short_training("r", {"--iterations", "1"})).status, 0);
+  auto line = command.metrics("r")[0];
+  line["status"] = "system_error";
+  line["failure"] = "stuck\x1b[2J" + std::string(10'000, 'k');
+  command.write("r/metrics.jsonl", line.dump() + '\n');
+  const Outcome text = command.run({"diagnose", "r"});
+  ASSERT_EQ(text.status, 0) << text.err;
+  EXPECT_TRUE(test::contains(text.out, "the last one of them: stuck\\x1b[2Jkkk")) << text.out;
+  EXPECT_EQ(text.out.find('\x1b'), std::string::npos);
+  EXPECT_LT(text.out.size(), 4000U);
+  const auto findings = nlohmann::json::parse(command.run({"diagnose", "r", "--json"}).out);
+  EXPECT_TRUE(test::contains(findings[0]["sentence"].get<std::string>(), "stuck\x1b[2Jkkk"));
+}
+
+// A network that learns nothing is no run that nothing limits, whatever its teachers do.
+TEST(Diagnose, SeesAnSStepThatFails) {
+  const command::RunSettings run =
+      command::resolve({.task = "point_mass", .assignments = {{"", "algorithm", "mdgps_pi2"}}});
+  command::MetricsRow row{.record = {.iteration = 0}, .guided = command::GuidedFigures{}};
+  std::string lines = to_line(row);
+  row.record.iteration = 1;
+  row.guided->supervision_failure = {.kind = FailureKind::non_finite_update, .condition = 0};
+  lines += to_line(row);
+  ASSERT_TRUE(test::contains(lines, "\"status\":\"ok\",\"supervision_loss\"")) << lines;
+  const auto findings = diagnose(command::parse_histories(lines, "f", run));
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].rule, std::string("failed_update"));
+  EXPECT_EQ(findings[0].severity, Severity::error);
+  EXPECT_EQ(findings[0].sentence, "1 of 2 updates failed, the last one of them: the S-step: " +
+                                      row.guided->supervision_failure.message() + '.');
 }
 
 }  // namespace

@@ -16,11 +16,20 @@ using test::short_training;
 const std::string state = "r/checkpoint/state.safetensors";
 constexpr const char* endless = "100000";
 
+/// No files but those that a run goes on from.
+const std::vector<std::string> bare = {"--set", "keep_samples=none"};
+/// A run of two iterations to go on with.
+void begin(Command& command, std::vector<std::string> words) {
+  words.insert(words.end(), {"--iterations", "2"});
+  ASSERT_EQ(command.run(short_training("r", words)).status, 0);
+}
+
 /// Nothing but the files of a run, all of them whole.
 void expect_whole(const Command& command) {
   std::vector<std::string> names;
   for (const auto& [name, bytes] : command.contents("r")) {
-    if (name != "report.html") names.push_back(name);
+    if (name != "report.html" && !test::begins(name, "samples")) names.push_back(name);
+    EXPECT_FALSE(test::contains(name, ".tmp"));
   }
   EXPECT_EQ(names, (std::vector<std::string>{
                        "best.safetensors", "checkpoint", "checkpoint/previous.safetensors",
@@ -31,21 +40,22 @@ void expect_whole(const Command& command) {
 }
 
 /// Goes on without a limit for a little; the end must be that of a run that had room all the time.
-/// @param details whether those were not cut short.
-void expect_resumable(Command& command, bool details = true) {
+/// @param words what the run was begun with. @param details whether those were not cut short.
+void expect_resumable(Command& command, std::vector<std::string> words, bool details = true) {
   const int done = load_policy(command.path("r/policy.safetensors")).iteration;
   const std::string total = std::to_string(done + 2);
   const Outcome resumed = command.run({"train", "--resume", "r", "--iterations", total});
   EXPECT_EQ(resumed.status, 0) << resumed.err;
   EXPECT_EQ(resumed.err, "");
-  ASSERT_EQ(command.run(short_training("whole", {"--iterations", total})).status, 0);
+  words.insert(words.end(), {"--iterations", total});
+  ASSERT_EQ(command.run(short_training("whole", words)).status, 0);
   expect_same_run(command, "whole", "r", details);
 }
 
 // No file may grow beyond the checkpoint: that is the metrics, after some iterations.
 TEST(FullDisk, WhileTheMetricsGrow) {
   Command command;
-  ASSERT_EQ(command.run(short_training("r", {"--iterations", "2"})).status, 0);
+  begin(command, bare);
   const rlim_t limit = command.read(state).size() + 1000;
   const Outcome outcome =
       command.run({"train", "--resume", "r", "--iterations", endless, "--quiet"}, limit);
@@ -57,12 +67,12 @@ TEST(FullDisk, WhileTheMetricsGrow) {
   EXPECT_EQ(static_cast<int>(command.metrics("r").size()),
             load_policy(command.path("r/policy.safetensors")).iteration);
   expect_whole(command);
-  expect_resumable(command, false);
+  expect_resumable(command, bare, false);
 }
 
 TEST(FullDisk, WhileTheCheckpointIsWritten) {
   Command command;
-  ASSERT_EQ(command.run(short_training("r", {"--iterations", "2"})).status, 0);
+  begin(command, bare);
   const std::string good = command.read(state);
   const Outcome outcome =
       command.run({"train", "--resume", "r", "--iterations", endless}, good.size() - 1);
@@ -70,7 +80,25 @@ TEST(FullDisk, WhileTheCheckpointIsWritten) {
   EXPECT_EQ(outcome.err, "pilqr: " + state + ": cannot write: File too large\n");
   EXPECT_TRUE(command.read(state) == good);
   expect_whole(command);
-  expect_resumable(command);
+  expect_resumable(command, bare);
+}
+
+// Before an update uses them.
+TEST(FullDisk, WhileSamplesAreWritten) {
+  Command command;
+  begin(command, {"--samples", "40"});
+  const std::string file = "r/samples/iteration_1.safetensors";
+  const rlim_t limit = command.read(file).size() - 1;
+  ASSERT_GT(limit, command.read(state).size());
+  const auto before = command.read("r/samples/iteration_1.safetensors");
+  const Outcome outcome = command.run({"train", "--resume", "r", "--iterations", endless}, limit);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err,
+            "pilqr: r/samples/iteration_2.safetensors: cannot write: File too large\n");
+  EXPECT_EQ(command.metrics("r").size(), 2U);
+  EXPECT_TRUE(command.read("r/samples/iteration_1.safetensors") == before);
+  expect_whole(command);
+  expect_resumable(command, {"--samples", "40"});
 }
 
 TEST(FullDisk, BeforeTheRunBegins) {
@@ -94,7 +122,7 @@ TEST(FullDisk, OfAFileSystem) {
   expect_whole(command);
   const std::string room = "size=100m";
   EXPECT_EQ(::mount("none", command.path("r").c_str(), "tmpfs", MS_REMOUNT, room.c_str()), 0);
-  expect_resumable(command, false);
+  expect_resumable(command, {}, false);
   EXPECT_EQ(::umount(command.path("r").c_str()), 0);
 }
 

@@ -50,6 +50,45 @@ TEST(Guided, LeavesANetworkAndItsTeachers) {
   }
 }
 
+// The policies of the conditions are good in each of these iterations: it is the network alone that
+// learns nothing, and that is told by every means there is.
+TEST(Guided, AFailedSStepIsToldAndEndsTheRun) {
+  Command command;
+  ASSERT_EQ(command.run(guided("r", "mdgps_pi2", {"--iterations", "2"})).status, 0);
+  std::string config = command.read("r/config.toml");
+  const auto set = [&](const std::string& key, const std::string& value) {
+    const std::size_t at = config.find('\n' + key + " = ") + 1;
+    config.replace(at, config.find('\n', at) - at, key + " = " + value);
+  };
+  set("learning_rate", "1e200");  // the loss overflows after the first step
+  set("weight_decay", "0.0");
+  set("failed_updates", "2");
+  command.write("r/config.toml", config);
+  const Outcome outcome = command.run({"train", "--resume", "r", "--iterations", "9"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_TRUE(test::begins(outcome.err,
+                           "pilqr: iteration 3: the S-step failed, the network stays "
+                           "as it was: non_finite_update: "))
+      << outcome.err;
+  EXPECT_TRUE(test::contains(outcome.err, "\npilqr: iteration 4 failed: non_finite_update: "));
+  EXPECT_TRUE(test::contains(outcome.err, "; 2 updates in a row have failed; "));
+  const auto lines = command.metrics("r");
+  ASSERT_EQ(lines.size(), 8U);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    EXPECT_EQ(lines[i]["status"], "ok");
+    EXPECT_EQ(lines[i].contains("supervision_failure"), i >= 4);
+  }
+  EXPECT_EQ(load_network(command.path("r/policy.safetensors")).iteration, 3);
+  const Outcome diagnosis = command.run({"diagnose", "r"});
+  for (const char* condition : {"1", "0"}) {
+    EXPECT_TRUE(test::contains(diagnosis.out,
+                               std::string("error, condition ") + condition +
+                                   ", iterations 2 to 3: 2 of 4 updates failed, the last one of "
+                                   "them: the S-step: non_finite_update: "))
+        << diagnosis.out;
+  }
+}
+
 // The best network is the one whose samples, in the iteration after it was trained, cost least in
 // the mean over the conditions; the initial policies' iteration does not count.
 TEST(Guided, KeepsTheBestNetwork) {

@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "abandoned.hpp"
 #include "io/io_support.hpp"
 
 namespace pilqr::command {
@@ -62,6 +63,15 @@ TEST(Metrics, LinesThatAreNone) {
               "f: line 1 is not that of iteration 0, condition 0")
         << line.substr(0, 80);
   }
+}
+
+// However deep or long they are: nothing is built of them.
+TEST(Metrics, AbandonedLinesAreWholeObjects) {
+  const std::string deep =
+      R"({"a":)" + std::string(1'000'000, '[') + std::string(1'000'000, ']') + '}';
+  EXPECT_EQ(whole_lines(deep + "\n{\"a\":1}\n[1]\n7\n{\"a\":\n\n {} \n{\"b\":2}"),
+            deep + "\n{\"a\":1}\n {} \n");
+  EXPECT_EQ(whole_lines(""), "");
 }
 
 TEST(LineWriter, ALineThatDoesNotFitLeavesNothing) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <ctime>
 #include <filesystem>
 #include <limits>
 
@@ -102,6 +103,21 @@ TEST(ReportData, ASeedThatStoppedIsLeftOutFromThereOn) {
   EXPECT_DOUBLE_EQ(a.conditions[0].curve.at(1).numbers.at("cost_mean").mean, 5.0);
   EXPECT_TRUE(std::isnan(a.conditions[0].curve.at(1).numbers.at("cost_mean").low));
   EXPECT_EQ(a.conditions[2].curve.at(1).seeds, 2) << "the other condition went on";
+}
+
+// A long run's report is made in a moment: each line is looked at a few times, not once for each
+// iteration, which took minutes here.
+TEST(ReportData, TakesTimeInProportionToTheLines) {
+  const std::vector<std::vector<double>> costs(20'000, {3.0, 4.0});
+  const std::vector<ReportedRun> runs = {run_of(0, costs)};
+  const std::clock_t start = std::clock();
+  const std::vector<ReportedTask> tasks = summarize(runs);
+  EXPECT_LT(std::clock() - start, 15 * CLOCKS_PER_SEC)
+      << "of the processor, whoever else is at work";
+  const auto& curve = tasks[0].algorithms[0].conditions[0].curve;
+  ASSERT_EQ(curve.size(), costs.size());
+  EXPECT_EQ(curve.back().samples_total, 40.0 * 20'000);
+  EXPECT_EQ(curve.back().numbers.at("cost_mean").mean, 3.5);
 }
 
 TEST(ReportData, SamplesToReachADistance) {

@@ -216,7 +216,7 @@ TEST(Resume, SaysThatALineIsTornAndClearsUp) {
   ASSERT_EQ(command.run(short_training("r", {"--iterations", "2"})).status, 0);
   command.write("r/metrics.jsonl", command.read("r/metrics.jsonl") + "{\"iteration\":2,\"cond");
   std::filesystem::create_directory(command.path("r/quarantine"));
-  for (const char* folder : {"r/", "r/checkpoint/", "r/quarantine/"}) {
+  for (const char* folder : {"r/", "r/checkpoint/", "r/quarantine/", "r/samples/"}) {
     command.write(std::string(folder) + ".pilqr-17-0.tmp", "half a file");
   }
   command.write("r/notes.tmp", "mine");
@@ -229,6 +229,25 @@ TEST(Resume, SaysThatALineIsTornAndClearsUp) {
     EXPECT_EQ(name.find(".pilqr-"), std::string::npos) << name;
   }
   EXPECT_EQ(command.read("r/notes.tmp"), "mine");
+}
+
+// Details are for a report: a run goes on without them.
+TEST(Resume, PutsDetailsAsideThatAreTooLarge) {
+  Command command;
+  ASSERT_EQ(command.run(short_training("whole", {"--iterations", "3"})).status, 0);
+  ASSERT_EQ(command.run(short_training("r", {"--iterations", "2"})).status, 0);
+  const std::uint64_t size = largest_file + 1;
+  std::filesystem::resize_file(command.path("r/details.jsonl"), size);  // takes no room
+  const Outcome outcome = command.run({"train", "--resume", "r", "--iterations", "3"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err,
+            "pilqr: r/details.jsonl: has 1073741825 bytes, expected at most 1073741824; it is now "
+            "r/abandoned_1_details.jsonl, and a new one is begun\n");
+  expect_same_run(command, "whole", "r", false);
+  EXPECT_EQ(std::filesystem::file_size(command.path("r/abandoned_1_details.jsonl")), size);
+  const std::string details = command.read("r/details.jsonl");
+  EXPECT_TRUE(test::begins(details, "{\"iteration\":2,"));
+  EXPECT_EQ(std::count(details.begin(), details.end(), '\n'), 1);
 }
 
 /// The file with a NaN in a gain.

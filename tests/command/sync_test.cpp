@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <thread>
 
 #include "compare.hpp"
 #include "io/io_support.hpp"
+#include "samples.hpp"
 #include "train.hpp"
 
 namespace {
@@ -21,10 +23,10 @@ extern "C" int fsync(int fd) {
 namespace pilqr::command {
 namespace {
 
-SettingsRequest short_run(int iterations) {
+SettingsRequest short_run(int iterations, const std::string& keep) {
   SettingsRequest request{.task = "point_mass"};
-  for (const std::string& text :
-       {std::string("samples=4"), "iterations=" + std::to_string(iterations)}) {
+  for (const std::string& text : {std::string("samples=4"), "keep_samples=" + keep,
+                                  "iterations=" + std::to_string(iterations)}) {
     request.assignments.push_back(parse_set(text));
   }
   return request;
@@ -43,8 +45,8 @@ TEST(Sync, TrainWaitsForTheDiskInEveryIteration) {
   const auto train = [&](int iterations, const char* out) {
     return syncs_of([&] {
       Ranks alone;
-      return train_command({.settings = short_run(iterations), .out = folder / out, .quiet = true},
-                           alone);
+      return train_command(
+          {.settings = short_run(iterations, "none"), .out = folder / out, .quiet = true}, alone);
     });
   };
   const int few = train(2, "a");
@@ -58,7 +60,7 @@ TEST(Sync, CompareWaitsForTheDiskOnceInARun) {
   const test::TemporaryDirectory folder;
   const auto compare = [&](int iterations, int seeds, const char* out) {
     return syncs_of([&] {
-      return compare_command({.settings = short_run(iterations),
+      return compare_command({.settings = short_run(iterations, "last"),
                               .algorithms = {"pi2"},
                               .seeds = seeds,
                               .out = folder / out,
@@ -66,12 +68,31 @@ TEST(Sync, CompareWaitsForTheDiskOnceInARun) {
                               .quiet = true});
     });
   };
-  constexpr int per_run =
-      6 * 2;  // config, metrics, policy, best, two checkpoints and their directories
+  // Config, metrics, policy, best, two checkpoints, two files of samples and their directories.
+  constexpr int per_run = 8 * 2;
   constexpr int summary = 2;
   EXPECT_EQ(compare(2, 1, "a"), per_run + summary);
   EXPECT_EQ(compare(5, 1, "b"), per_run + summary);
   EXPECT_EQ(compare(2, 3, "c"), 3 * per_run + summary);
+}
+
+// A trial of a robot is on the disk before the next begins; a simulation does not wait for each.
+TEST(Sync, ASampleWaitsForTheDiskOnceInASecond) {
+  const test::TemporaryDirectory folder;
+  const Settings settings = resolve({.task = "point_mass"}).settings;
+  const Rollouts<> batch(5, 3, 4, 2);
+  for (const Sync sync : {Sync::now, Sync::later}) {
+    SampleWriter samples({folder.path()}, settings, KeepSamples::all, sync);
+    const int before = syncs;
+    samples.add({.sample = 0}, batch);
+    EXPECT_EQ(syncs, before);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1010));
+    samples.add({.sample = 1}, batch);
+    const int expected = before + (sync == Sync::now ? 2 : 0);  // the file and its directory
+    EXPECT_EQ(syncs, expected);
+    samples.add({.sample = 2}, batch);
+    EXPECT_EQ(syncs, expected);
+  }
 }
 
 }  // namespace

@@ -48,10 +48,11 @@ TEST(Train, LeavesARunFolder) {
   const std::string run = "runs/reacher-pilqr-seed0";
   std::set<std::string> names;
   for (const auto& [name, bytes] : command.contents(run)) names.insert(name);
-  EXPECT_EQ(names, (std::set<std::string>{"config.toml", "metrics.jsonl", "details.jsonl",
-                                          "report.html", "policy.safetensors", "best.safetensors",
-                                          "checkpoint", "checkpoint/state.safetensors",
-                                          "checkpoint/previous.safetensors"}));
+  EXPECT_EQ(names, (std::set<std::string>{
+                       "config.toml", "metrics.jsonl", "details.jsonl", "report.html",
+                       "policy.safetensors", "best.safetensors", "checkpoint",
+                       "checkpoint/state.safetensors", "checkpoint/previous.safetensors", "samples",
+                       "samples/iteration_1.safetensors", "samples/iteration_2.safetensors"}));
 
   const auto lines = command.metrics(run);
   ASSERT_EQ(lines.size(), 6U);

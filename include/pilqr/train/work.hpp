@@ -18,6 +18,7 @@
 #include "pilqr/train/faults.hpp"
 #include "pilqr/train/history.hpp"
 #include "pilqr/train/optimizer_state.hpp"
+#include "pilqr/train/rollout_events.hpp"
 #include "pilqr/train/share.hpp"
 
 namespace pilqr {
@@ -33,6 +34,7 @@ struct TrainOptions {
   ExplorationOptions exploration{};  ///< its floor
   int first_iteration = 0;           ///< index of the first one; > 0 when a run goes on
   std::vector<int> conditions{};     ///< their ids; empty: 0, 1, .. one per optimiser
+  RolloutEvents events{};            ///< to look on; ranks may differ in it
 
   /// The id of the condition at this place.
   [[nodiscard]] int id(std::size_t m) const {
@@ -40,7 +42,7 @@ struct TrainOptions {
   }
 };
 
-/// Every option, for ranks that compare theirs.
+/// Every option that results depend on, for ranks that compare theirs.
 inline void put(const TrainOptions& options, MessageWriter& out) {
   out.put(options.iterations);
   out.put(options.samples);
@@ -205,6 +207,10 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
   std::vector<int> missing(failures.size());
   std::iota(missing.begin(), missing.end(), 0);
   std::mutex telling;
+  const RolloutEvents& events = options.events;
+  const auto id_of = [&](int number, int attempt) -> RolloutId {
+    return {iteration, options.id(static_cast<std::size_t>(number / N)), number % N, attempt};
+  };
   const auto failed_rollout = [&](int number) -> FailedRollout<Nx, Nu> {
     return {iteration, failures[static_cast<std::size_t>(number)],
             part_of(batches.rollouts[static_cast<std::size_t>(number / N)], number % N)};
@@ -217,14 +223,28 @@ ConditionBatches<Nx, Nu> sample_conditions(S& system, const std::vector<C>& cost
       const auto m = static_cast<std::size_t>(number / N);
       Failure& failure = failures[static_cast<std::size_t>(number)];
       auto&& actor = actor_of(m);
+      if (events.begins) events.begins(id_of(number, attempt));
       failure = run_rollout(own, costs[costs.size() == 1 ? 0 : m], actor, which[m], number % N,
                             batches.rollouts[m]);
+      if (events.ends) events.ends(id_of(number, attempt));
       if (!failure.ok() && team.size() > 1) failure.rank = team.rank();
-      if (failure.ok() || !on_failed) return;
+      if (failure.ok() ? !events.good : !on_failed) return;
       const std::lock_guard<std::mutex> lock(telling);
-      on_failed(failed_rollout(number));
+      if (failure.ok()) {
+        events.good(id_of(number, attempt), batches.rollouts[m]);
+      } else {
+        on_failed(failed_rollout(number));
+      }
     });
-    if (team.size() > 1) exchange_rollouts(team, missing, batches.rollouts, failures);
+    if (team.size() > 1) {
+      exchange_rollouts(team, missing, batches.rollouts, failures);
+      for (int j = 0; events.good && j < share.pieces; ++j) {
+        const int number = missing[static_cast<std::size_t>(j)];
+        const bool mine = j % share.ranks == share.rank;
+        if (mine || !failures[static_cast<std::size_t>(number)].ok()) continue;
+        events.good(id_of(number, attempt), batches.rollouts[static_cast<std::size_t>(number / N)]);
+      }
+    }
     detail::ask(reject, missing, which, batches.rollouts, team, failures);
     std::vector<int> again;
     for (const int number : missing) {

@@ -153,24 +153,24 @@ ControlStatus Controller::choose(std::span<const double> x, bool right_size,
   return clipped ? ControlStatus::limited : ControlStatus::ok;
 }
 
-/// The step of this call, and that of the next; false after the end of the horizon.
+/// The step of this call into t, and that of the next; false after the end of the horizon or if the
+/// given step is negative, which t then is too.
 bool Controller::next_step(const ControlTime& time, int& t) noexcept {
   constexpr int greatest = std::numeric_limits<int>::max() - 1;
-  t = std::min(time.step.value_or(step_), greatest);
-  if (t < 0) {
-    step_ = std::min(step_, greatest) + 1;
-    return false;
-  }
-  if (horizon_ > 0 && t >= horizon_) {
+  t = time.step.value_or(step_);
+  const bool valid = t >= 0;  // or else this call takes the place of the step that was next
+  int now = std::min(valid ? t : step_, greatest);
+  if (horizon_ > 0 && now >= horizon_) {
     if (options_.at_end != HorizonEnd::repeat) {
       step_ = horizon_;
       return false;
     }
-    t %= horizon_;
-    repeats_ += t == 0 ? 1 : 0;
+    now %= horizon_;
+    repeats_ += now == 0 ? 1 : 0;
   }
-  step_ = t + 1;
-  return true;
+  step_ = now + 1;
+  if (valid) t = now;
+  return valid;
 }
 
 /// Time since the last call as far as a rate limit counts it, s.

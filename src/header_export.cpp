@@ -45,11 +45,9 @@ void begin(CText& c, const HeaderOptions& options, const std::string& what, int 
            bool math) {
   c.add("/* " + what + '\n');
   if (!options.about.empty()) c.add("   " + for_comment(options.about) + '\n');
-  c.add(
-      fmt::format("   Made by pilqr. */\n"
-                  "#ifndef PILQR_EXPORT_$_H\n#define PILQR_EXPORT_$_H\n\n{}typedef {} @_real;\n"
-                  "#define $_NX {}\n#define $_NU {}\n",
-                  math ? "#include <math.h>\n\n" : "", c.real(), nx, nu));
+  c.add(fmt::format(
+      "   Made by pilqr. */\n\n{}typedef {} @_real;\n#define $_NX {}\n#define $_NU {}\n",
+      math ? "#include <math.h>\n\n" : "", c.real(), nx, nu));
   if (options.dt > 0.0) c.add(fmt::format("#define $_DT {} /* s */\n", c.number(options.dt)));
 }
 
@@ -146,8 +144,6 @@ void finish(CText& c, const HeaderOptions& options, const TestVectors& vectors, 
   x[$_NX - 1] = zero / zero;
   return @_act({3}x, u) == 2 ? 0 : -1;
 }}
-
-#endif
 )",
                     c.number(0.0), rows(vectors.t), timed ? "time[v], " : "", timed ? "0, " : ""));
 }
@@ -188,11 +184,11 @@ void write_layers(CText& c, const Mlp& network, bool single) {
 void require_valid(const HeaderOptions& o, int nu) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   bool valid = !o.name.empty() && o.name.size() <= 40 && letter(o.name.front()) &&
-               o.name.find("__") == std::string::npos;
+               o.name.back() != '_' && o.name.find("__") == std::string::npos;
   for (const char c : o.name) valid = valid && (letter(c) || (c >= '0' && c <= '9') || c == '_');
   require(valid,
           "export: the name is \"{}\", expected a letter, then letters, digits and single "
-          "underscores, at most 40",
+          "underscores, none at the end, at most 40",
           o.name);
   const auto sized = [nu](const VectorX& limits) {
     return limits.size() == 0 || rows(limits) == nu;
@@ -242,7 +238,7 @@ std::string to_c_header(const LinearGaussianPolicy<>& policy, const HeaderOption
     magnitudes = policy.K[t].cwiseAbs() * x.cwiseAbs() + policy.k[t].cwiseAbs();
   };
   finish(c, options, make_test_vectors(options, limits, T, nx, control), true);
-  return c.text();
+  return c.guarded();
 }
 
 std::string to_c_header(const NetworkPolicy& policy, const HeaderOptions& options) {
@@ -289,7 +285,7 @@ std::string to_c_header(const NetworkPolicy& policy, const HeaderOptions& option
     magnitudes = network_magnitudes(policy, x);
   };
   finish(c, options, make_test_vectors(options, limits, 1, policy.nx(), control), false);
-  return c.text();
+  return c.guarded();
 }
 
 }  // namespace pilqr

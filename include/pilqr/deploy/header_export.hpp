@@ -11,7 +11,9 @@ namespace pilqr {
 
 /// What the header is like.
 struct HeaderOptions {
-  /// Begins every name in it: a letter, then letters, digits and single underscores, at most 40.
+  /// Begins every name in it, macros in capitals: a letter, then letters, digits and single
+  /// underscores, none at the end, at most 40. Two headers that a program includes have names that
+  /// differ in capitals too; otherwise it does not compile.
   std::string name = "policy";
   bool single = false;    ///< float instead of double
   VectorX lower{};        ///< nu, least controls, or empty; those of a NetworkPolicy count as well

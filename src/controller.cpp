@@ -88,11 +88,15 @@ Controller::Controller(Program program, ControllerOptions options) : program_(st
     nu_ = p.nu();
     horizon_ = p.steps();
   } else {
-    const NetworkPolicy& p = std::get<Network>(program_).policy;
+    auto& [p, observation, seen, workspace, u] = std::get<Network>(program_);
     require(p.network().parameters().allFinite(),
             "controller: the network has a NaN or infinite parameter");
-    nx_ = p.nx();
+    nx_ = p.nx() - observation.extra();
     nu_ = p.nu();
+    require(nx_ >= 1, "controller: the network sees {} entries, {} of them from the observation",
+            p.nx(), observation.extra());
+    require_valid(observation, nx_);
+    seen.resize(p.nx(), 1);
     horizon_ = options.horizon;
     fill(options.lower, nu_, -infinity, "lower");
     fill(options.upper, nu_, infinity, "upper");
@@ -203,7 +207,8 @@ bool Controller::evaluate(int t, std::span<const double> x) noexcept {
   if (auto* varying = std::get_if<TimeVarying>(&program_)) {
     varying->policy.mean(t, state, wanted_);
   } else if (auto* network = std::get_if<Network>(&program_)) {
-    network->policy.mean(state, network->u, network->workspace);
+    network->observation.see(state, network->seen);
+    network->policy.mean(network->seen, network->u, network->workspace);
     wanted_ = network->u.col(0);
   }
   return wanted_.allFinite();

@@ -184,6 +184,45 @@ TEST(HeaderExport, TheSelfTestFindsAChangedConstantAndFastMath) {
   }
 }
 
+/// The self-test's tolerances of a network of float, and what the controls are really off by there.
+struct Tolerances {
+  double least, greatest;
+};
+Tolerances tolerances_of(const NetworkPolicy& policy) {
+  const std::string header = to_c_header(policy, {.name = "arm", .single = true});
+  Tolerances out{infinity, 0.0};
+  for (const std::string& word : constants_of(header, "arm_real tolerance")) {
+    const double value = std::strtod(word.c_str(), nullptr);
+    out = {std::min(out.least, value), std::max(out.greatest, value)};
+  }
+  return out;
+}
+
+// The magnitudes through all layers, as if all terms had one sign, would allow 7e-4.
+TEST(HeaderExport, TheSelfTestOfAWideNetworkIsTight) {
+  RandomStream stream({.seed = 9});
+  for (const Activation activation : {Activation::tanh, Activation::relu}) {
+    NetworkPolicy policy(Mlp({26, {100, 100}, 7, activation}, stream, 1.0));
+    const Tolerances tolerances = tolerances_of(policy);
+    EXPECT_LT(tolerances.greatest, 2e-4);
+    EXPECT_GT(tolerances.least, 1e-6) << "below what float can hold of sums of 100 terms";
+    Project project;
+    project.write("arm.h", to_c_header(policy, {.name = "arm", .single = true}));
+    project.write("main.c", "#include \"arm.h\"\nint main(void) { return arm_self_test(); }\n");
+    for (const Compiler& compiler : {compilers().front(), compilers().back()}) {
+      EXPECT_TRUE(project.compile(compiler, "-O2") && project.run_it()) << project.log();
+    }
+  }
+  // Saturated units pass no error on, however great the weights before them.
+  NetworkPolicy saturated(Mlp({4, {50, 50}, 1}, stream, 1.0));
+  Mlp network = saturated.network();
+  network.weight(0) *= 1000.0;
+  network.weight(1) *= 1000.0;
+  network.bias(1).setConstant(1e5);
+  saturated = NetworkPolicy(network);
+  EXPECT_LT(tolerances_of(saturated).greatest, 1e-3);
+}
+
 TEST(HeaderExport, SizesOfOneAndTwoHeadersInOneProgram) {
   RandomStream stream({.seed = 8});
   Random random(4);

@@ -64,11 +64,12 @@ class Player {
     this.choose();
   }
   before_after() {
-    this.pick(this.rollouts.findIndex(p => p.algorithm === this.best && p.noiseless), this.last_of(this.best));
+    this.pick(this.rollouts.findIndex(p => p.algorithm === this.best), this.last_of(this.best));
   }
   versus() {
     const other = this.best === 0 ? 1 : 0;
     this.pick(this.last_of(this.best), this.last_of(other));
+  // The first policy, or the first sample where there is none of it.
   }
 
   choose() {

@@ -125,5 +125,64 @@ TEST(ReportJson, EvenlySpacedHasTheFirstAndTheLast) {
   for (std::size_t i = 1; i < many.size(); ++i) EXPECT_GT(many[i], many[i - 1]);
 }
 
+// The end of the motion is what one wants to see.
+TEST(Playback, ShowsTheFirstAndTheLastState) {
+  const Task& task = find_task("reacher");
+  for (const int count : {1, 2, 9, 10, 11, 17, 50}) {
+    std::vector<ReportedRun> runs = {run_of(0, {{1.0, 1.0}})};
+    runs[0].details[0].rollout = turning(count);
+    runs[0].details[0].every = 2;
+    const auto playbacks = play(summarize(runs)[0], 6, 10);
+    const auto found = std::find_if(playbacks.begin(), playbacks.end(),
+                                    [](const Playback& p) { return !p.noiseless; });
+    ASSERT_NE(found, playbacks.end());
+    const auto arm = std::find_if(found->shapes.begin(), found->shapes.end(),
+                                  [](const PlayedShape& s) { return s.name == "arm"; });
+    ASSERT_NE(arm, found->shapes.end());
+    ASSERT_EQ(arm->points.size(), static_cast<std::size_t>(std::min(count, 10))) << count;
+    const auto drawn = [&](int j) {
+      const auto& states = runs[0].details[0].rollout;
+      return systems::find_shape(task.draw(3, states[static_cast<std::size_t>(j)]), "arm").points;
+    };
+    EXPECT_TRUE(arm->points.front() == drawn(0));
+    EXPECT_TRUE(arm->points.back() == drawn(count - 1));
+    if (count == 1) continue;
+    const double frames = static_cast<double>(arm->points.size()) - 1.0;
+    EXPECT_NEAR(found->seconds_per_frame * frames, 2.0 * task.dt * (count - 1), 1e-12);
+    // Between two states it goes on evenly.
+    const double step = (arm->points[1] - arm->points[0]).norm();
+    for (std::size_t j = 1; j < arm->points.size(); ++j) {
+      EXPECT_NEAR((arm->points[j] - arm->points[j - 1]).norm(), step, 0.01 * step);
+    }
+  }
+}
+
+// TRPO and DDPG begin with a network of their own, not with the task's first policy.
+TEST(Playback, OfABaselineBeginsWithItsOwnSamples) {
+  for (const Algorithm algorithm : {Algorithm::pilqr, Algorithm::trpo, Algorithm::ddpg}) {
+    std::vector<ReportedRun> runs = {run_of(0, std::vector(30, std::vector{2.0, 3.0}))};
+    const bool baseline = algorithm != Algorithm::pilqr;
+    runs[0].trained.run.settings.algorithm = algorithm;
+    for (ReportedSteps& line : runs[0].details) line.rollout = turning(5);
+    RandomStream stream({.seed = 1});
+    if (baseline) {
+      runs[0].trained.network.emplace(
+          NetworkFile{.policy = NetworkPolicy(Mlp({10, {4}, 2}, stream, 1.0))});
+    }
+    const auto playbacks = play(summarize(runs)[0], 6, 10);
+    std::vector<int> samples;
+    int first_policies = 0, last_policies = 0;
+    for (const Playback& p : playbacks) {
+      if (p.condition != 3) continue;
+      if (!p.noiseless) samples.push_back(p.iteration);
+      if (p.noiseless) ++(p.iteration == 0 ? first_policies : last_policies);
+    }
+    EXPECT_EQ(first_policies, baseline ? 0 : 1);
+    EXPECT_EQ(last_policies, 1);
+    EXPECT_EQ(samples,
+              baseline ? (std::vector{0, 5, 10, 15, 20, 25}) : (std::vector{2, 7, 12, 17, 22, 27}));
+  }
+}
+
 }  // namespace
 }  // namespace pilqr::test

@@ -31,6 +31,14 @@ function datasets(one) {
   return out;
 }
 
+// A line as it is drawn: one colour may have several dashes.
+function legend(chart) {
+  return Chart.defaults.plugins.legend.labels.generateLabels(chart).filter(item => item.text !== "").map(item => {
+    const { borderColor, borderDash, borderWidth } = chart.data.datasets[item.datasetIndex];
+    return { ...item, fontColor: color("text"), pointStyle: "line", strokeStyle: borderColor, lineDash: borderDash, lineWidth: borderWidth };
+  });
+}
+
 // series: {name, color, dash, points: [{x, y, low, high}]}. range: [least, greatest] of y, or none.
 function line_chart(into, title, explanation, x_name, y_name, series, range = []) {
   const some = series.map(one => ({ ...one, points: one.points.filter(p => p.y !== null && p.y !== undefined) }))
@@ -55,8 +63,8 @@ function line_chart(into, title, explanation, x_name, y_name, series, range = []
       options: { animation: false, maintainAspectRatio: false, parsing: false,
         interaction: { mode: "nearest", axis: "x", intersect: false },
         scales: { x: { ...axis(x_name), min: Math.min(...xs), max: Math.max(...xs) }, y },
-        plugins: { legend: { labels: { color: color("text"), boxWidth: 26, boxHeight: 0,
-          filter: item => item.text !== "" } }, tooltip: { filter: item => item.dataset.label !== "" } } },
+        plugins: { legend: { labels: { usePointStyle: true, pointStyleWidth: 34, generateLabels: legend } },
+          tooltip: { filter: item => item.dataset.label !== "" } } },
     });
     drawn.charts.push(chart);
   }

@@ -169,11 +169,12 @@ function render() {
   curves(task);
   inside(task);
   over_steps(task);
+  if (player) player.stop();
   if (task.playbacks.length === 0) {
     find("player").replaceChildren(element("p", {}, "The rollouts were left out to keep the file small."));
+    player = null;
   } else {
     if (!player || player.task !== task) player = new Player(find("player"), task);
-    player.stop();
     player.show(single_condition(), ranking(task)[0]);
   }
   if (typeof Chart === "undefined" && !document.querySelector("#no_charts")) {

@@ -115,6 +115,7 @@ function inside(task) {
   line_chart(into, "KL step", "allowed divergence per time step, mean", x, "nats", over_samples(task, "kl_step_mean"));
   line_chart(into, "Temperature", "of the path-integral weights, mean over time steps", x, "temperature, cost units", over_samples(task, "temperature_mean"));
   line_chart(into, "Effective samples", "of the path-integral weights, least over time steps", x, "samples", over_samples(task, "effective_samples_min"));
+  into.closest("section").hidden = into.childElementCount === 0;  // TRPO and DDPG have none of it
 }
 
 const maps = [
@@ -132,7 +133,7 @@ function over_steps(task) {
   const seconds = task.steps * task.dt;
   const steps = condition.steps;
   find("steps_note").textContent = Object.keys(steps).length === 0
-    ? "The run folders have no details.jsonl: there are no numbers for single time steps."
+    ? "There are no numbers for single time steps: the algorithm has none, or the run folder no details.jsonl."
     : `condition ${condition.condition}, mean over ${seeds_text(algorithm.seeds.length)}`;
   for (const [key, title, text, logarithmic] of maps) {
     if (steps[key]) heat_map(into, title, text, steps[key], condition.rows, seconds, logarithmic);

@@ -101,6 +101,24 @@ function check_task_without_rollouts() {
   check("the player is there again", player !== null && player.panes.every(p => p.canvas.isConnected));
 }
 
+// What TRPO and DDPG leave: costs, distances and successes alone.
+function check_without_updates() {
+  const task = data[0];
+  const inside = document.getElementById("inside").closest("section");
+  check("updates are shown", !inside.hidden);
+  const bare = p => Object.fromEntries(Object.entries(p).map(([key, value]) =>
+    [key, Array.isArray(value) && !/^(cost_mean|distance_mean|success_rate)$/.test(key) ? [null, null, null] : value]));
+  data[0] = { ...task, algorithms: task.algorithms.map(a => ({ ...a, label: "trpo", conditions: a.conditions.map(c =>
+    ({ ...c, curve: c.curve.map(bare), steps: {} })) })) };
+  render();
+  check("no empty section", inside.hidden && drawn.charts.length === 3);
+  check("no maps", drawn.maps.length === 0 && /no numbers for single time steps/.test(document.getElementById("steps_note").innerText));
+  check("its name", document.getElementById("words").innerText.startsWith("TRPO ended"));
+  data[0] = task;
+  render();
+  check("updates are shown again", !inside.hidden);
+}
+
 // A curve and maps of which every second iteration was left out.
 function check_thinned() {
   const task = data[0];
@@ -131,6 +149,7 @@ async function check_all() {
   check_charts(`condition ${last}`, 10);
   check("the condition's rollouts", player.rollouts.length > 0 && player.rollouts.every(p => p.condition === Number(last)));
   check_before_without_first_policy();
+  check_without_updates();
   check_thinned();
   check_task_without_rollouts();
   check("summary in words", /ended with the lowest cost/.test(document.getElementById("words").innerText));

@@ -2,6 +2,7 @@
 
 #include <cctype>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <utility>
 
@@ -41,6 +42,19 @@ void CText::add(std::string_view text) {
       text_ += c;
     }
   }
+}
+
+std::string CText::guarded() const {
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const char c : text_) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  const std::size_t comment = text_.find("*/\n") + 3;
+  return text_.substr(0, comment) +
+         fmt::format(
+             "#ifndef PILQR_EXPORT_{0}_{1:016x}\n#define PILQR_EXPORT_{0}_{1:016x}\n"
+             "#ifdef {2}_NX\n#error \"two headers with names that begin with {2}_: export one with "
+             "another --name\"\n#endif\n",
+             name_, hash, capitals_) +
+         text_.substr(comment) + "\n#endif\n";
 }
 
 /// In braces, on as many lines as it takes.

@@ -35,6 +35,9 @@ class CText {
   void tables(const char* what, const SequenceView<>& values);
 
   [[nodiscard]] const std::string& text() const { return text_; }
+  /// The text in an include guard of its own: another policy's header of an equal name, or of one
+  /// with the same capitals, is an error and not passed over.
+  [[nodiscard]] std::string guarded() const;
 
  private:
   void row(const Eigen::Ref<const Eigen::RowVectorXd, 0, Eigen::InnerStride<>>& values);

@@ -88,11 +88,15 @@ Controller::Controller(Program program, ControllerOptions options) : program_(st
     nu_ = p.nu();
     horizon_ = p.steps();
   } else {
-    const NetworkPolicy& p = std::get<Network>(program_).policy;
+    auto& [p, observation, seen, workspace, u] = std::get<Network>(program_);
     require(p.network().parameters().allFinite(),
             "controller: the network has a NaN or infinite parameter");
-    nx_ = p.nx();
+    nx_ = p.nx() - observation.extra();
     nu_ = p.nu();
+    require(nx_ >= 1, "controller: the network sees {} entries, {} of them from the observation",
+            p.nx(), observation.extra());
+    require_valid(observation, nx_);
+    seen.resize(p.nx(), 1);
     horizon_ = options.horizon;
     fill(options.lower, nu_, -infinity, "lower");
     fill(options.upper, nu_, infinity, "upper");
@@ -153,24 +157,24 @@ ControlStatus Controller::choose(std::span<const double> x, bool right_size,
   return clipped ? ControlStatus::limited : ControlStatus::ok;
 }
 
-/// The step of this call, and that of the next; false after the end of the horizon.
+/// The step of this call into t, and that of the next; false after the end of the horizon or if the
+/// given step is negative, which t then is too.
 bool Controller::next_step(const ControlTime& time, int& t) noexcept {
   constexpr int greatest = std::numeric_limits<int>::max() - 1;
-  t = std::min(time.step.value_or(step_), greatest);
-  if (t < 0) {
-    step_ = std::min(step_, greatest) + 1;
-    return false;
-  }
-  if (horizon_ > 0 && t >= horizon_) {
+  t = time.step.value_or(step_);
+  const bool valid = t >= 0;  // or else this call takes the place of the step that was next
+  int now = std::min(valid ? t : step_, greatest);
+  if (horizon_ > 0 && now >= horizon_) {
     if (options_.at_end != HorizonEnd::repeat) {
       step_ = horizon_;
       return false;
     }
-    t %= horizon_;
-    repeats_ += t == 0 ? 1 : 0;
+    now %= horizon_;
+    repeats_ += now == 0 ? 1 : 0;
   }
-  step_ = t + 1;
-  return true;
+  step_ = now + 1;
+  if (valid) t = now;
+  return valid;
 }
 
 /// Time since the last call as far as a rate limit counts it, s.
@@ -203,7 +207,8 @@ bool Controller::evaluate(int t, std::span<const double> x) noexcept {
   if (auto* varying = std::get_if<TimeVarying>(&program_)) {
     varying->policy.mean(t, state, wanted_);
   } else if (auto* network = std::get_if<Network>(&program_)) {
-    network->policy.mean(state, network->u, network->workspace);
+    network->observation.see(state, network->seen);
+    network->policy.mean(network->seen, network->u, network->workspace);
     wanted_ = network->u.col(0);
   }
   return wanted_.allFinite();

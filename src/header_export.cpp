@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numbers>
 #include <utility>
+#include <vector>
 
 #include "c_text.hpp"
 #include "pilqr/core/check.hpp"
@@ -45,11 +47,9 @@ void begin(CText& c, const HeaderOptions& options, const std::string& what, int 
            bool math) {
   c.add("/* " + what + '\n');
   if (!options.about.empty()) c.add("   " + for_comment(options.about) + '\n');
-  c.add(
-      fmt::format("   Made by pilqr. */\n"
-                  "#ifndef PILQR_EXPORT_$_H\n#define PILQR_EXPORT_$_H\n\n{}typedef {} @_real;\n"
-                  "#define $_NX {}\n#define $_NU {}\n",
-                  math ? "#include <math.h>\n\n" : "", c.real(), nx, nu));
+  c.add(fmt::format(
+      "   Made by pilqr. */\n\n{}typedef {} @_real;\n#define $_NX {}\n#define $_NU {}\n",
+      math ? "#include <math.h>\n\n" : "", c.real(), nx, nu));
   if (options.dt > 0.0) c.add(fmt::format("#define $_DT {} /* s */\n", c.number(options.dt)));
 }
 
@@ -146,22 +146,69 @@ void finish(CText& c, const HeaderOptions& options, const TestVectors& vectors, 
   x[$_NX - 1] = zero / zero;
   return @_act({3}x, u) == 2 ? 0 : -1;
 }}
-
-#endif
 )",
                     c.number(0.0), rows(vectors.t), timed ? "time[v], " : "", timed ? "0, " : ""));
 }
 
-/// Forward bound of rounding in a network: what would come out if all terms had one sign and no
-/// activation shrank them.
-VectorX network_magnitudes(const NetworkPolicy& policy, const VectorX& x) {
+/// The entries that a network sees: their values, and the magnitudes that each is the sum of.
+struct Seen {
+  VectorX o, magnitudes;  // nx + ne
+};
+
+Seen see(const Observation& observation, const VectorX& x) {
+  const int nx = rows(x);
+  Seen seen{VectorX(nx + observation.extra()), VectorX(nx + observation.extra())};
+  observation.see(x, seen.o);
+  Observation{observation.H.cwiseAbs(), observation.h.cwiseAbs()}.see(x.cwiseAbs(),
+                                                                      seen.magnitudes);
+  return seen;
+}
+
+/// Bound of rounding in a network, to first order, as magnitudes for `relative`: each sum s of a
+/// layer may be off by `relative` times the magnitudes of its terms, and a control by |du/ds| times
+/// that. A sum of n terms is off by at most n + 1 roundings; the others are those of the constants
+/// and of tanh.
+VectorX network_magnitudes(const NetworkPolicy& policy, const Seen& seen, double relative,
+                           double unit_roundoff) {
   const Normalisation& n = policy.normalisation();
-  VectorX sums = (x.cwiseAbs() + n.mean.cwiseAbs()).cwiseQuotient(n.scale);
   const Mlp& network = policy.network();
-  for (int l = 0; l < network.shape().layers(); ++l) {
-    sums = (network.weight(l).cwiseAbs() * sums + network.bias(l).cwiseAbs()).eval();
+  const int L = network.shape().layers();
+  VectorX a = (seen.o - n.mean).cwiseQuotient(n.scale);
+  std::vector<VectorX> magnitudes, slopes;  // per layer, its outputs
+  for (int l = 0; l < L; ++l) {
+    const VectorX s = network.weight(l) * a + network.bias(l);
+    const double most = std::max(1.0, (rows(a) + 8) * unit_roundoff / relative);
+    magnitudes.push_back(
+        most * (network.weight(l).cwiseAbs() * a.cwiseAbs() + network.bias(l).cwiseAbs()));
+    if (network.shape().activation == Activation::tanh) {
+      a = s.array().tanh();
+      slopes.push_back(1.0 - a.array().square());
+    } else {
+      a = s.cwiseMax(0.0);
+      // Rounding may turn on what is just off.
+      slopes.push_back((s.array() > -relative * magnitudes.back().array()).cast<double>());
+    }
   }
-  return sums;
+  MatrixX J = MatrixX::Identity(policy.nu(), policy.nu());  // du/ds_l, nu x outputs of layer l
+  VectorX out = VectorX::Zero(policy.nu());
+  for (int l = L - 1; l >= 0; --l) {
+    out += J.cwiseAbs() * magnitudes[static_cast<std::size_t>(l)];
+    J = (J * network.weight(l)).eval();
+    if (l > 0) J = (J * slopes[static_cast<std::size_t>(l - 1)].asDiagonal()).eval();
+  }
+  return out + J.cwiseAbs() * (seen.magnitudes + n.mean.cwiseAbs()).cwiseQuotient(n.scale);
+}
+
+/// What the network sees of x into o, if that is more than x.
+void write_observation(CText& c, const Observation& observation) {
+  if (observation.extra() == 0) return;
+  const int ne = observation.extra();
+  c.add(fmt::format(
+      "  for (j = 0; j < $_NX; ++j) o[j] = x[j];\n"
+      "  for (i = 0; i < {}; ++i) {{\n    @_real s = h[i];\n{}"
+      "    o[$_NX + i] = s;\n  }}\n",
+      ne,
+      observation.H.size() == 0 ? "" : "    for (j = 0; j < $_NX; ++j) s += H[i][j] * x[j];\n"));
 }
 
 /// The layers of a network one after the other, from a_0 on.
@@ -188,11 +235,11 @@ void write_layers(CText& c, const Mlp& network, bool single) {
 void require_valid(const HeaderOptions& o, int nu) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   bool valid = !o.name.empty() && o.name.size() <= 40 && letter(o.name.front()) &&
-               o.name.find("__") == std::string::npos;
+               o.name.back() != '_' && o.name.find("__") == std::string::npos;
   for (const char c : o.name) valid = valid && (letter(c) || (c >= '0' && c <= '9') || c == '_');
   require(valid,
           "export: the name is \"{}\", expected a letter, then letters, digits and single "
-          "underscores, at most 40",
+          "underscores, none at the end, at most 40",
           o.name);
   const auto sized = [nu](const VectorX& limits) {
     return limits.size() == 0 || rows(limits) == nu;
@@ -210,6 +257,7 @@ void require_valid(const HeaderOptions& o, int nu) {
 
 std::string to_c_header(const LinearGaussianPolicy<>& policy, const HeaderOptions& options) {
   require_valid(policy, "export");
+  require(options.observation.extra() == 0, "export: an observation of a time-varying policy");
   const int T = policy.steps();
   const int nx = policy.nx();
   const int nu = policy.nu();
@@ -242,7 +290,7 @@ std::string to_c_header(const LinearGaussianPolicy<>& policy, const HeaderOption
     magnitudes = policy.K[t].cwiseAbs() * x.cwiseAbs() + policy.k[t].cwiseAbs();
   };
   finish(c, options, make_test_vectors(options, limits, T, nx, control), true);
-  return c.text();
+  return c.guarded();
 }
 
 std::string to_c_header(const NetworkPolicy& policy, const HeaderOptions& options) {
@@ -258,15 +306,26 @@ std::string to_c_header(const NetworkPolicy& policy, const HeaderOptions& option
     require(!options.single || static_cast<float>(scale) > 0.0F,
             "export: the normalisation's scale {} is too small for a float", scale);
   }
+  const Observation& observation = options.observation;
+  const int nx = policy.nx() - observation.extra();
+  require(nx >= 1, "export: the network sees {} entries, {} of them from the observation",
+          policy.nx(), observation.extra());
+  require_valid(observation, nx);
+  const bool more = observation.extra() > 0;
   begin(c, options,
-        fmt::format("Mean of a network policy: {} states, {} hidden layers of {} units, {} "
-                    "controls.",
-                    policy.nx(), shape.layers() - 1, name(shape.activation), policy.nu()),
-        policy.nx(), policy.nu(), math);
+        fmt::format(
+            "Mean of a network policy: {} {}, {} hidden layers of {} units, {} controls.\n"
+            "   {}",
+            nx, more ? "states" : "inputs", shape.layers() - 1, name(shape.activation), policy.nu(),
+            more ? fmt::format("It sees o = [x; H x + h] of the state x, {} entries.", policy.nx())
+                 : "Its input x is what it saw in training, in the same order."),
+        nx, policy.nu(), math);
   c.add(
-      "\n/* The control u (nu) at state x (nx), within the limits. 0: done; 2: x or the control is "
-      "not finite,\n   u stays as it was. */\nstatic inline int @_act(const @_real *x, @_real *u) "
+      "\n/* The control u (nu) at x (nx), within the limits. 0: done; 2: x or the control is not "
+      "finite,\n   u stays as it was. */\nstatic inline int @_act(const @_real *x, @_real *u) "
       "{\n");
+  if (more && observation.H.size() > 0) c.table("H", observation.H);
+  if (more) c.list("h", observation.h);
   c.list("mean", normalisation.mean);
   c.list("scale", normalisation.scale);
   for (int l = 0; l < shape.layers(); ++l) {
@@ -276,20 +335,26 @@ std::string to_c_header(const NetworkPolicy& policy, const HeaderOptions& option
   for (int l = 0; l < shape.layers(); ++l) {
     c.add(fmt::format("  @_real a_{}[{}];\n", l, shape.layer_inputs(l)));
   }
+  if (more) c.add(fmt::format("  @_real o[{}];\n", policy.nx()));
   c.add("  @_real v[$_NU];\n  int i, j;\n");
   check_state(c);
-  c.add("  for (j = 0; j < $_NX; ++j) a_0[j] = (x[j] - mean[j]) / scale[j];\n");
+  write_observation(c, observation);
+  c.add(fmt::format("  for (j = 0; j < {0}; ++j) a_0[j] = ({1}[j] - mean[j]) / scale[j];\n",
+                    policy.nx(), more ? "o" : "x"));
   write_layers(c, network, options.single);
   write_control(c, limits);
   NetworkPolicy::Workspace workspace;
   MatrixX mean;
   const auto control = [&](int, const VectorX& x, VectorX& u, VectorX& magnitudes) {
-    policy.mean(x, mean, workspace);
+    const Seen seen = see(observation, x);
+    policy.mean(seen.o, mean, workspace);
     u = mean.col(0);
-    magnitudes = network_magnitudes(policy, x);
+    magnitudes = network_magnitudes(policy, seen, relative_tolerance(options),
+                                    options.single ? 0.5 * std::numeric_limits<float>::epsilon()
+                                                   : 0.5 * std::numeric_limits<double>::epsilon());
   };
-  finish(c, options, make_test_vectors(options, limits, 1, policy.nx(), control), false);
-  return c.text();
+  finish(c, options, make_test_vectors(options, limits, 1, nx, control), false);
+  return c.guarded();
 }
 
 }  // namespace pilqr

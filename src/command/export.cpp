@@ -11,6 +11,7 @@
 #include "pilqr/deploy/header_export.hpp"
 #include "pilqr/io/network_file.hpp"
 #include "pilqr/io/policy_file.hpp"
+#include "pilqr/systems/task.hpp"
 #include "run_folder.hpp"
 
 namespace pilqr::command {
@@ -80,19 +81,68 @@ Exported export_policy(PolicyFile file, const ExportArguments& arguments) {
   return {encode_safetensors(policy_to_safetensors(file)), std::move(summary)};
 }
 
+/// The task that a network was trained on; none if it is not one of this pilqr.
+const Task* task_of(const NetworkFile& file) {
+  for (const Task& task : tasks()) {
+    if (task.name == file.task) return &task;
+  }
+  return nullptr;
+}
+
+/// What the network saw in a condition of its task. Throws InvalidArgument, naming the flag.
+Observation observation_of(const NetworkFile& file, int condition) {
+  const Task* task = task_of(file);
+  require(
+      task != nullptr,
+      "--condition {}: a network is one policy for all conditions, and what it sees in this one "
+      "is not known, since its task {} is not one of pilqr's",
+      condition, file.task);
+  int count = task->conditions;
+  for (const HeldOut& group : task->held_out) count += group.count;
+  require(condition >= 0 && condition < count,
+          "--condition {}: the task {} has the conditions 0 to {}", condition, task->name,
+          count - 1);
+  Observation observation = task->observation(condition);
+  require(file.policy.nx() == task->nx + observation.extra(),
+          "--condition {}: the network has {} inputs, the task {} has {} states and {} entries of "
+          "its observation",
+          condition, file.policy.nx(), task->name, task->nx, observation.extra());
+  return observation;
+}
+
+/// What the inputs are, if they are more than the state.
+std::string about_inputs(const NetworkFile& file) {
+  const Task* task = task_of(file);
+  if (task == nullptr) return {};
+  const int extra = task->observation(0).extra();
+  if (extra == 0 || file.policy.nx() != task->nx + extra) return {};
+  return fmt::format(" ({} states, {} of the task's observation)", task->nx, extra);
+}
+
 Exported export_network(const NetworkFile& file, const ExportArguments& arguments) {
-  require(!arguments.condition, "--condition {}: a network is one policy for all conditions",
-          *arguments.condition);
+  const bool header = arguments.to == "header";
+  require(header || !arguments.condition,
+          "--condition {}: a network is one policy for all conditions; with --to header it chooses "
+          "what the network sees",
+          arguments.condition.value_or(0));
   HeaderOptions options = options_for(arguments, file);
   if (named(arguments)) require_valid(options, file.policy.nu());
-  const std::string sizes =
-      fmt::format("{} inputs, {} controls", file.policy.nx(), file.policy.nu());
-  if (arguments.to == "header") {
+  const std::string inputs = fmt::format("{} inputs{}, {} controls", file.policy.nx(),
+                                         about_inputs(file), file.policy.nu());
+  if (!header) {
+    return {encode_safetensors(network_to_safetensors(file)), fmt::format("network, {}", inputs)};
+  }
+  if (!arguments.condition) {
     options.about += '.';
     return {to_c_header(file.policy, options),
-            fmt::format("network, {}, {}", sizes, number_type(arguments))};
+            fmt::format("network, {}, {}", inputs, number_type(arguments))};
   }
-  return {encode_safetensors(network_to_safetensors(file)), fmt::format("network, {}", sizes)};
+  options.about += fmt::format(", condition {}.", *arguments.condition);
+  options.observation = observation_of(file, *arguments.condition);
+  return {to_c_header(file.policy, options),
+          fmt::format("network in condition {}, {} states, {} controls, {}", *arguments.condition,
+                      file.policy.nx() - options.observation.extra(), file.policy.nu(),
+                      number_type(arguments))};
 }
 
 }  // namespace

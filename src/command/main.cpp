@@ -219,7 +219,11 @@ struct CommandLine {
     exporting->add_option("--out", export_out, "[NAME.h or NAME.safetensors]")->type_name("FILE");
     exporting->add_option("--name", export_name, "Begins every name in a header [the task's]")
         ->type_name("NAME");
-    exporting->add_option("--condition", export_condition, "[header: the first; safetensors: all]")
+    exporting
+        ->add_option(
+            "--condition", export_condition,
+            "[header: the first; safetensors: all]; of a network, in a header: what it sees "
+            "of the state")
         ->type_name("C");
     exporting->add_flag("--float", single, "A header of float, not double");
     exporting->add_option("--lower", lower, "Least controls, --lower=-1,-2")->type_name("A,B,..");

@@ -107,14 +107,26 @@ std::vector<ReportedRun> read_runs(const std::vector<fs::path>& folders) {
 
 std::string report_page(const std::vector<ReportedRun>& runs, std::size_t most) {
   const std::vector<ReportedTask> tasks = summarize(runs);
-  constexpr std::array<ReportDetail, 5> details = {
-      {{}, {3, 50, 100}, {1, 50, 50}, {0, 25, 25}, {0, 0, 10}}};
-  std::string page;
+  // Rollouts are thinned first, since they fill most of it, and left out last.
+  constexpr std::array<ReportDetail, 9> details = {{{},
+                                                    {3, 100, 100, 400},
+                                                    {3, 50, 100, 200},
+                                                    {1, 50, 50, 100},
+                                                    {1, 50, 25, 50},
+                                                    {1, 25, 25, 25},
+                                                    {0, 25, 10, 10},
+                                                    {0, 10, 2, 2},
+                                                    {0, 0, 2, 2}}};
+  std::size_t size = 0;
   for (const ReportDetail& detail : details) {
-    page = fill(report_json(tasks, detail));
-    if (page.size() <= most) break;
+    std::string page = fill(report_json(tasks, detail));
+    if (page.size() <= most) return page;
+    size = page.size();
   }
-  return page;
+  throw InvalidArgument(
+      fmt::format("a report of {} runs has {} bytes with the least detail, more than {}: report "
+                  "fewer of them together",
+                  runs.size(), size, most));
 }
 
 bool write_report(const fs::path& folder) {

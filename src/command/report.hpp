@@ -11,7 +11,8 @@
 
 namespace pilqr::command {
 
-/// The page, with everything in it.
+/// The page, with everything in it. Throws InvalidArgument if it does not fit with the least detail
+/// either, as with hundreds of algorithms.
 /// @param most bytes that it may have; detail is left out until it fits, playback last.
 std::string report_page(const std::vector<ReportedRun>& runs,
                         std::size_t most = std::size_t{5} * 1024 * 1024);

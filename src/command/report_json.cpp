@@ -1,7 +1,9 @@
 #include "report_json.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <utility>
 
 #include "json_lines.hpp"
 #include "report_playback.hpp"
@@ -28,32 +30,30 @@ Json as_interval(const Statistic& s) {
   return {rounded(s.mean, 6), rounded(s.low, 6), rounded(s.high, 6)};
 }
 
-/// Means over equal parts of the time.
-Json binned(const std::vector<double>& values, int bins) {
-  const std::size_t width =
-      (values.size() + static_cast<std::size_t>(bins) - 1) / static_cast<std::size_t>(bins);
+Json as_row(const std::vector<double>& values) {
   Json out = Json::array();
-  for (std::size_t t = 0; t < values.size(); t += width) {
-    const std::size_t stop = std::min(values.size(), t + width);
-    double sum = 0.0;
-    for (std::size_t j = t; j < stop; ++j) sum += values[j];
-    out.push_back(rounded(sum / static_cast<double>(stop - t), 3));
-  }
+  for (const double value : values) out.push_back(rounded(value, 3));
   return out;
 }
 
 Json as_json(const ReportedCondition& condition, const ReportDetail& detail) {
   Json curve = Json::array();
-  for (const CurvePoint& point : condition.curve) {
+  for (const std::size_t i : evenly(condition.curve.size(), detail.iterations)) {
+    const CurvePoint& point = condition.curve[i];
     Json numbers = {{"iteration", point.iteration},
                     {"samples_total", point.samples_total},
                     {"seeds", point.seeds}};
     for (const auto& [key, statistic] : point.numbers) numbers[key] = as_interval(statistic);
     curve.push_back(std::move(numbers));
   }
+  std::size_t most = 0;  // rows of the longest map
+  for (const auto& [key, rows] : condition.steps) most = std::max(most, rows.size());
+  const std::vector<std::size_t> kept = evenly(most, detail.iterations);
   Json steps = Json::object();
   for (const auto& [key, rows] : condition.steps) {
-    for (const auto& row : rows) steps[key].push_back(binned(row, detail.bins));
+    for (const std::size_t i : kept) {
+      if (i < rows.size()) steps[key].push_back(as_row(binned(rows[i], detail.bins)));
+    }
   }
   Json reached = Json::array();
   for (const double samples : condition.reached) reached.push_back(rounded(samples, 9));
@@ -62,7 +62,9 @@ Json as_json(const ReportedCondition& condition, const ReportDetail& detail) {
           {"distance", as_interval(condition.distance)},
           {"success", as_interval(condition.success)},
           {"reached", reached},
+          {"points", condition.curve.size()},
           {"curve", curve},
+          {"rows", kept},
           {"steps", steps}};
 }
 
@@ -100,6 +102,32 @@ Json as_json(const Playback& playback) {
 }
 
 }  // namespace
+
+std::vector<double> binned(const std::vector<double>& values, int bins) {
+  const auto most = static_cast<std::size_t>(bins);
+  const std::size_t width = (values.size() + most - 1) / most;
+  std::vector<double> means;
+  for (std::size_t t = 0; t < values.size(); t += width) {
+    double sum = 0.0;
+    int count = 0;
+    for (std::size_t j = t; j < std::min(values.size(), t + width); ++j) {
+      if (!std::isfinite(values[j])) continue;
+      sum += values[j];
+      ++count;
+    }
+    means.push_back(count > 0 ? sum / count : none);
+  }
+  return means;
+}
+
+std::vector<std::size_t> evenly(std::size_t count, int most) {
+  const std::size_t kept = std::min(count, static_cast<std::size_t>(std::max(2, most)));
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < kept; ++i) {
+    out.push_back(kept == count ? i : i * (count - 1) / (kept - 1));
+  }
+  return out;
+}
 
 std::vector<ReportedRow> parse_metrics(const std::string& text, const std::filesystem::path& path) {
   std::vector<ReportedRow> rows;

@@ -10,15 +10,27 @@
 namespace pilqr::command {
 namespace {
 
+/// From the first state to the last one; where there are more states than frames, between two of
+/// them, as the player does between two frames.
 /// @param every control steps between two of the states.
 Playback draw_all(const Task& task, int condition, const std::vector<VectorX>& states, int every,
                   int frames) {
   Playback out{.condition = condition};
   const int count = static_cast<int>(states.size());
-  const int stride = std::max(1, (count + frames - 1) / frames);
+  const int kept = std::min(count, std::max(2, frames));
+  const double stride = kept > 1 ? static_cast<double>(count - 1) / (kept - 1) : 1.0;
   out.seconds_per_frame = task.dt * every * stride;
-  for (int j = 0; j < count; j += stride) {
-    const systems::Drawing drawing = task.draw(condition, states[static_cast<std::size_t>(j)]);
+  for (int j = 0; j < kept; ++j) {
+    const int i = j + 1 < kept ? static_cast<int>(j * stride) : count - 1;
+    const double share = j + 1 < kept ? j * stride - i : 0.0;  // of the state after
+    const auto at = static_cast<std::size_t>(i);
+    systems::Drawing drawing = task.draw(condition, states[at]);
+    if (share > 0.0) {
+      const systems::Drawing after = task.draw(condition, states[at + 1]);
+      for (std::size_t s = 0; s < drawing.size(); ++s) {
+        drawing[s].points += share * (after[s].points - drawing[s].points);
+      }
+    }
     out.shapes.resize(drawing.size());
     for (std::size_t s = 0; s < drawing.size(); ++s) {
       PlayedShape& shape = out.shapes[s];
@@ -76,11 +88,15 @@ std::vector<Playback> play(const ReportedTask& reported, int samples, int frames
     for (const ReportedCondition& shown : algorithm.conditions) {
       const int condition = shown.condition;
       if (condition < 0) continue;
-      add(run_mean(task, condition, task.initial_policy(condition), frames), 0);
+      // Those begin with a network that is not saved; their first sample shows what it did.
+      const bool baseline = is_baseline(run.trained.run.settings.algorithm);
+      if (!baseline) add(run_mean(task, condition, task.initial_policy(condition), frames), 0);
       const std::vector<const ReportedSteps*>& lines = lines_of[condition];
       const std::size_t count = std::min(lines.size(), static_cast<std::size_t>(samples));
-      for (std::size_t j = 0; j < count; ++j) {  // the middles of equal parts
-        const ReportedSteps& line = *lines[(2 * j + 1) * lines.size() / (2 * count)];
+      for (std::size_t j = 0; j < count;
+           ++j) {  // of equal parts the middles or, without it, begins
+        const ReportedSteps& line =
+            *lines[(2 * j + (baseline ? 0 : 1)) * lines.size() / (2 * count)];
         Playback playback = draw_all(task, condition, line.rollout, line.every, frames);
         playback.cost = line.cost;
         add(std::move(playback), line.iteration);

@@ -30,7 +30,8 @@ struct Playback {
 
 /// Of the first seed of every algorithm and for every condition: the first policy and the last one
 /// without noise, and samples of at most `samples` iterations between; at most `frames` frames
-/// each.
+/// each, at least two. The first policy of TRPO and DDPG, a random network, is not kept: theirs
+/// begin with a sample of the first iteration.
 std::vector<Playback> play(const ReportedTask& task, int samples, int frames);
 
 }  // namespace pilqr::command

@@ -31,6 +31,14 @@ function datasets(one) {
   return out;
 }
 
+// A line as it is drawn: one colour may have several dashes.
+function legend(chart) {
+  return Chart.defaults.plugins.legend.labels.generateLabels(chart).filter(item => item.text !== "").map(item => {
+    const { borderColor, borderDash, borderWidth } = chart.data.datasets[item.datasetIndex];
+    return { ...item, fontColor: color("text"), pointStyle: "line", strokeStyle: borderColor, lineDash: borderDash, lineWidth: borderWidth };
+  });
+}
+
 // series: {name, color, dash, points: [{x, y, low, high}]}. range: [least, greatest] of y, or none.
 function line_chart(into, title, explanation, x_name, y_name, series, range = []) {
   const some = series.map(one => ({ ...one, points: one.points.filter(p => p.y !== null && p.y !== undefined) }))
@@ -55,8 +63,8 @@ function line_chart(into, title, explanation, x_name, y_name, series, range = []
       options: { animation: false, maintainAspectRatio: false, parsing: false,
         interaction: { mode: "nearest", axis: "x", intersect: false },
         scales: { x: { ...axis(x_name), min: Math.min(...xs), max: Math.max(...xs) }, y },
-        plugins: { legend: { labels: { color: color("text"), boxWidth: 26, boxHeight: 0,
-          filter: item => item.text !== "" } }, tooltip: { filter: item => item.dataset.label !== "" } } },
+        plugins: { legend: { labels: { usePointStyle: true, pointStyleWidth: 34, generateLabels: legend } },
+          tooltip: { filter: item => item.dataset.label !== "" } } },
     });
     drawn.charts.push(chart);
   }
@@ -74,7 +82,7 @@ function scale_color(share) {
 
 function median(sorted, share) { return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]; }
 
-function map_table(rows, seconds) {
+function map_table(rows, iterations, seconds) {
   const parts = 5;
   const width = Math.max(1, Math.ceil(Math.max(...rows.map(row => row.length)) / parts));
   const means = row => Array.from({ length: parts }, (_, j) => {
@@ -84,17 +92,17 @@ function map_table(rows, seconds) {
   const heads = Array.from({ length: parts }, (_, j) =>
     `${number(j * seconds / parts, 3)}–${number((j + 1) * seconds / parts, 3)} s`);
   return element("details", {}, element("summary", {}, "Numbers"), element("div", { tabindex: 0 },
-    table("Means over parts of the time", ["iteration", ...heads], rows.map((row, i) => [String(i + 1), ...means(row)]))));
+    table("Means over parts of the time", ["iteration", ...heads], rows.map((row, i) => [String(iterations[i] + 1), ...means(row)]))));
 }
 
-// rows[iteration][time step]; time to the right over `seconds`, iterations downwards.
-function heat_map(into, title, explanation, rows, seconds, logarithmic) {
+// rows[i][time step] of iterations[i]; time to the right over `seconds`, iterations downwards.
+function heat_map(into, title, explanation, rows, iterations, seconds, logarithmic) {
   const values = rows.flat().filter(v => v !== null && (!logarithmic || v > 0)).sort((a, b) => a - b);
   if (values.length === 0) return;
   const figure = card(title, explanation);
   into.append(figure);
   const canvas = element("canvas", { class: "map", role: "img", "aria-label": `${title} over time and iterations; numbers below` });
-  figure.append(canvas, map_table(rows, seconds));
+  figure.append(canvas, map_table(rows, iterations, seconds));
   const low = median(values, 0.01), high = median(values, 0.99);
   const share = v => logarithmic ? Math.log(v / low) / (Math.log(high / low) || 1) : (v - low) / (high - low || 1);
   const dpr = window.devicePixelRatio || 1;
@@ -115,7 +123,7 @@ function heat_map(into, title, explanation, rows, seconds, logarithmic) {
   g.fillText("time in the rollout, s", x0 + w / 2, y0 + h + 22);
   g.textAlign = "right"; g.textBaseline = "middle";
   const every = Math.max(1, Math.ceil(rows.length / 8));
-  for (let i = 0; i < rows.length; i += every) g.fillText(String(i + 1), x0 - 5, y0 + h * (i + 0.5) / rows.length);
+  for (let i = 0; i < rows.length; i += every) g.fillText(String(iterations[i] + 1), x0 - 5, y0 + h * (i + 0.5) / rows.length);
   g.save(); g.translate(9, y0 + h / 2); g.rotate(-Math.PI / 2); g.textAlign = "center"; g.fillText("iteration", 0, 0); g.restore();
   g.textAlign = "left";
   for (let k = 0; k < h; ++k) { g.fillStyle = scale_color(1 - k / h); g.fillRect(x0 + w + 12, y0 + k, 12, 1.5); }

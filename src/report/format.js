@@ -1,7 +1,8 @@
 "use strict";
 // Numbers, words and elements.
 
-const names = { pilqr: "PILQR", lqr_flm: "LQR-FLM", pi2: "PI2" };
+const names = { pilqr: "PILQR", lqr_flm: "LQR-FLM", pi2: "PI2", trpo: "TRPO", ddpg: "DDPG",
+  mdgps_pilqr: "MDGPS-PILQR", mdgps_lqr_flm: "MDGPS-LQR-FLM", mdgps_pi2: "MDGPS-PI2" };
 
 function label(algorithm) {
   const [first, ...rest] = algorithm.label.split(" ");

@@ -115,6 +115,7 @@ function inside(task) {
   line_chart(into, "KL step", "allowed divergence per time step, mean", x, "nats", over_samples(task, "kl_step_mean"));
   line_chart(into, "Temperature", "of the path-integral weights, mean over time steps", x, "temperature, cost units", over_samples(task, "temperature_mean"));
   line_chart(into, "Effective samples", "of the path-integral weights, least over time steps", x, "samples", over_samples(task, "effective_samples_min"));
+  into.closest("section").hidden = into.childElementCount === 0;  // TRPO and DDPG have none of it
 }
 
 const maps = [
@@ -132,16 +133,24 @@ function over_steps(task) {
   const seconds = task.steps * task.dt;
   const steps = condition.steps;
   find("steps_note").textContent = Object.keys(steps).length === 0
-    ? "The run folders have no details.jsonl: there are no numbers for single time steps."
+    ? "There are no numbers for single time steps: the algorithm has none, or the run folder no details.jsonl."
     : `condition ${condition.condition}, mean over ${seeds_text(algorithm.seeds.length)}`;
   for (const [key, title, text, logarithmic] of maps) {
-    if (steps[key]) heat_map(into, title, text, steps[key], seconds, logarithmic);
+    if (steps[key]) heat_map(into, title, text, steps[key], condition.rows, seconds, logarithmic);
   }
   const rows = steps.exploration || [];
   const shown = [...new Set([0, Math.floor((rows.length - 1) / 3), Math.floor(2 * (rows.length - 1) / 3), rows.length - 1])];
   line_chart(into, "Exploration", "root mean variance of the controls, after an iteration", "time in the rollout, s",
-    "standard deviation of a control", rows.length === 0 ? [] : shown.map((row, i) => ({ name: `iteration ${row + 1}`, color: series_color(i), dash: dashes[i],
+    "standard deviation of a control", rows.length === 0 ? [] : shown.map((row, i) => ({ name: `iteration ${condition.rows[row] + 1}`, color: series_color(i), dash: dashes[i],
       points: rows[row].map((y, t) => ({ x: t * seconds / rows[row].length, y })) })));
+}
+
+// Where the file would have been too large with all of them.
+function thinned(task) {
+  const most = Math.max(...task.algorithms.map(a => of_condition(a).points));
+  const shown = Math.max(...task.algorithms.map(a => of_condition(a).curve.length));
+  find("thinned").textContent = shown < most
+    ? `To keep the file small, curves and maps show ${shown} of ${most} iterations, evenly spaced, with the first and the last one.` : "";
 }
 
 function clear_charts() {
@@ -157,14 +166,16 @@ function render() {
   find("about").textContent = `${task.summary}. ${task.steps} steps of ${task.dt} s. ` +
     task.algorithms.map(a => `${label(a)}: ${a.seeds.length === 1 ? "seed" : "seeds"} ${a.seeds.join(", ")}`).join("; ") + ".";
   summary(task);
+  thinned(task);
   curves(task);
   inside(task);
   over_steps(task);
+  if (player) player.stop();
   if (task.playbacks.length === 0) {
     find("player").replaceChildren(element("p", {}, "The rollouts were left out to keep the file small."));
+    player = null;
   } else {
     if (!player || player.task !== task) player = new Player(find("player"), task);
-    player.stop();
     player.show(single_condition(), ranking(task)[0]);
   }
   if (typeof Chart === "undefined" && !document.querySelector("#no_charts")) {

@@ -14,7 +14,7 @@ class Player {
     }));
     this.button = element("button", { type: "button", onclick: () => this.toggle() }, "▶ Play");
     this.scrub = element("input", { type: "range", min: 0, max: 1000, value: 0, "aria-label": "Time in the rollout",
-      oninput: () => { this.stop(); this.time = this.scrub.value / 1000 * this.seconds(); this.draw(); } });
+      oninput: () => this.go_to(this.scrub.value / 1000 * this.seconds()) });
     this.speed = element("select", { "aria-label": "Speed" });
     fill_select(this.speed, [["0.25", "¼ ×"], ["0.5", "½ ×"], ["1", "1 ×"], ["2", "2 ×"], ["4", "4 ×"]], "1");
     this.clock = element("output", {});
@@ -23,13 +23,19 @@ class Player {
     if (task.algorithms.length > 1) {
       bar.append(element("button", { type: "button", onclick: () => this.versus() }, "Algorithm against algorithm"));
     }
-    root.replaceChildren(bar,
-      element("div", { class: "panes" }, ...this.panes.map(p => element("figure", {}, p.select, p.note, p.canvas))),
+    this.view = element("div", { class: "panes", role: "group", tabindex: 0,
+      "aria-label": "Rollouts; space plays and pauses, the left and right arrows go through the time" },
+    ...this.panes.map(p => element("figure", {}, p.select, p.note, p.canvas)));
+    root.replaceChildren(bar, this.view,
       element("div", { class: "bar" }, this.button, this.scrub, this.clock, element("label", {}, "Speed ", this.speed)),
       this.legend());
-    root.onkeydown = event => {
-      if (event.target.matches("input, select, button")) return;
-      if (event.key === " ") { event.preventDefault(); this.toggle(); }
+    this.view.onkeydown = event => {
+      if (event.target !== this.view) return;  // its selects have keys of their own
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (event.key === " ") this.toggle();
+      else if (step) this.go_to(this.time + step * this.panes[1].rollout.seconds_per_frame);
+      else return;
+      event.preventDefault();
     };
   }
 
@@ -63,8 +69,9 @@ class Player {
     this.time = Infinity;  // the end, which playing leads to
     this.choose();
   }
+  // The first policy, or the first sample where there is none of it.
   before_after() {
-    this.pick(this.rollouts.findIndex(p => p.algorithm === this.best && p.noiseless), this.last_of(this.best));
+    this.pick(this.rollouts.findIndex(p => p.algorithm === this.best), this.last_of(this.best));
   }
   versus() {
     const other = this.best === 0 ? 1 : 0;
@@ -74,7 +81,7 @@ class Player {
   choose() {
     for (const pane of this.panes) {
       pane.rollout = this.rollouts[Number(pane.select.value)];
-      pane.note.textContent = `cost ${number(pane.rollout.cost)}, ` +
+      pane.note.textContent = `${condition_text(pane.rollout.condition)}, cost ${number(pane.rollout.cost)}, ` +
         (pane.rollout.noiseless ? "no exploration noise" : "the sample with the median cost, with noise");
     }
     this.time = Math.min(this.time, this.seconds());
@@ -84,6 +91,11 @@ class Player {
   frames(rollout) { return Math.max(...rollout.shapes.map(s => s.frames.length)); }
   seconds() {
     return Math.max(...this.panes.map(p => (this.frames(p.rollout) - 1) * p.rollout.seconds_per_frame)) || 1;
+  }
+  go_to(time) {
+    this.stop();
+    this.time = Math.min(Math.max(time, 0), this.seconds());
+    this.draw();
   }
   stop() { this.playing = false; this.button.textContent = "▶ Play"; }
   toggle() {

@@ -1,9 +1,13 @@
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
+
+#include <sstream>
 
 #include "command/process.hpp"
 #include "pilqr/deploy/header_export.hpp"
 #include "pilqr/io/network_file.hpp"
 #include "pilqr/io/policy_file.hpp"
+#include "pilqr/systems/task.hpp"
 
 namespace pilqr {
 namespace {
@@ -83,7 +87,91 @@ TEST(Export, ANetwork) {
   EXPECT_EQ(command.run(words("net.safetensors", "safetensors", {"--out", "b"})).status, 0);
   EXPECT_EQ(load_network(command.path("b")), file);
   expect_refused(command.run(words("net.safetensors", "header", {"--condition", "0"})),
+                 {"--condition 0", "network", "task arm is not one"});
+  expect_refused(command.run(words("net.safetensors", "safetensors", {"--condition", "0"})),
                  {"--condition 0", "network"});
+}
+
+// The reacher's networks see [x; H x + h]: a header with a condition takes the state.
+TEST(Export, ANetworkWithItsObservation) {
+  Command command;
+  ASSERT_EQ(command
+                .run(short_training("r",
+                                    {"--algorithm", "trpo", "--conditions", "1,0", "--iterations",
+                                     "1", "--set", "network.hidden=[8]"},
+                                    "reacher"))
+                .status,
+            0);
+  const NetworkFile file = load_network(command.path("r/policy.safetensors"));
+  auto outcome = command.run(words("r", "header"));
+  EXPECT_EQ(outcome.out,
+            "reacher.h: network, 10 inputs (8 states, 2 of the task's observation), 2 controls, "
+            "double\n");
+  EXPECT_TRUE(contains(command.read("reacher.h"), "#define REACHER_NX 10\n"));
+  for (const int condition : {1, 30}) {  // trained, held out
+    outcome = command.run(words("r", "header", {"--condition", fmt::format("{}", condition)}));
+    EXPECT_EQ(outcome.out, fmt::format("reacher.h: network in condition {}, 8 states, 2 controls, "
+                                       "double\n",
+                                       condition));
+    EXPECT_TRUE(contains(command.read("reacher.h"), "#define REACHER_NX 8\n"));
+    EXPECT_TRUE(command.read("reacher.h") ==
+                to_c_header(file.policy,
+                            {.name = "reacher",
+                             .dt = file.dt,
+                             .about = fmt::format("Task reacher, algorithm trpo, seed 0, iteration "
+                                                  "1, {} rollouts, condition {}.",
+                                                  file.samples_total, condition),
+                             .observation = find_task("reacher").observation(condition)}));
+  }
+  for (const char* condition : {"-1", "52"}) {
+    expect_refused(command.run(words("r", "header", {std::string("--condition=") + condition})),
+                   {"--condition", condition, "0 to 51"});
+  }
+  NetworkFile other = file;
+  other.task = "point_mass";
+  save_network(command.path("other.safetensors"), other);
+  expect_refused(command.run(words("other.safetensors", "header", {"--condition", "0"})),
+                 {"10 inputs", "point_mass has 4 states"});
+  outcome = command.run(words("r", "safetensors"));
+  EXPECT_EQ(outcome.out,
+            "reacher.safetensors: network, 10 inputs (8 states, 2 of the task's observation), 2 "
+            "controls\n");
+}
+
+/// The lines of docs/deploy.md that call `pilqr export`, as words, without their comments.
+std::vector<std::vector<std::string>> documented_exports() {
+  std::istringstream text(test::read_plainly(std::filesystem::path(PILQR_GOLDEN_DIR) / ".." / ".." /
+                                             "docs" / "deploy.md"));
+  std::vector<std::vector<std::string>> all;
+  const std::string mark = "    pilqr ";
+  for (std::string line; std::getline(text, line);) {
+    if (line.rfind(mark, 0) != 0) continue;
+    std::istringstream words(line.substr(mark.size(), line.find('#') - mark.size()));
+    all.emplace_back();
+    for (std::string word; words >> word;) all.back().push_back(word);
+  }
+  return all;
+}
+
+TEST(Export, TheDocumentationsCommandsWork) {
+  Command command;
+  ASSERT_EQ(command.run(short_training("runs/careful", {"--iterations", "1"})).status, 0);
+  ASSERT_EQ(command
+                .run(short_training("runs/reacher-pilqr-seed0",
+                                    {"--iterations", "1", "--conditions", "0,2"}, "reacher"))
+                .status,
+            0);
+  ASSERT_EQ(command
+                .run(short_training("runs/reacher-trpo-seed0",
+                                    {"--iterations", "1", "--algorithm", "trpo"}, "reacher"))
+                .status,
+            0);
+  const auto exports = documented_exports();
+  EXPECT_GE(exports.size(), 5U);
+  for (const std::vector<std::string>& words : exports) {
+    const auto outcome = command.run(words);
+    EXPECT_EQ(outcome.status, 0) << fmt::format("{}", fmt::join(words, " ")) << outcome.err;
+  }
 }
 
 TEST(Export, BadInputIsRefusedAndNothingWritten) {

@@ -10,6 +10,7 @@
 #include "details.hpp"
 #include "process.hpp"
 #include "report_json.hpp"
+#include "report_support.hpp"
 
 namespace pilqr::test {
 namespace {
@@ -18,45 +19,6 @@ using namespace pilqr::command;
 namespace fs = std::filesystem;
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
-
-/// A run of the reacher with these mean costs, [iteration][condition]; distances are a tenth.
-ReportedRun run_of(std::uint64_t seed, const std::vector<std::vector<double>>& costs) {
-  const Task& task = find_task("reacher");
-  ReportedRun run{.path = "runs/a"};
-  Settings& settings = run.trained.run.settings;
-  settings = default_settings(task, Algorithm::pilqr);
-  settings.seed = seed;
-  settings.conditions = {3, 1};
-  PolicyFile& file = run.trained.policy;
-  file.conditions = settings.conditions;
-  file.iteration = static_cast<int>(costs.size());
-  for (const int condition : settings.conditions) {
-    file.policies.push_back(task.initial_policy(condition));
-  }
-  for (std::size_t i = 0; i < costs.size(); ++i) {
-    for (std::size_t m = 0; m < 2; ++m) {
-      ReportedRow row{
-          .iteration = static_cast<int>(i),
-          .condition = settings.conditions[m],
-          .samples_total = 40.0 * static_cast<double>(i) + 20.0 * static_cast<double>(m + 1),
-          .ok = std::isfinite(costs[i][m])};
-      for (const char* key : reported_numbers) row.numbers[key] = none;
-      row.numbers["cost_mean"] = costs[i][m];
-      row.numbers["distance_mean"] = costs[i][m] / 10.0;
-      run.rows.push_back(row);
-      run.details.push_back({.iteration = row.iteration,
-                             .condition = row.condition,
-                             .arrays = {{"kl_step", {costs[i][m], none}}}});
-    }
-  }
-  for (std::size_t m = 0; m < 2; ++m) {
-    run.finals.push_back({.condition = settings.conditions[m],
-                          .cost_mean = costs.back()[m] - 1.0,
-                          .distance_mean = 0.5,
-                          .success_rate = static_cast<double>(m)});
-  }
-  return run;
-}
 
 TEST(ReportData, IsTheMeanOverSeedsWithItsInterval) {
   const std::vector<ReportedRun> runs = {run_of(0, {{10.0, 20.0}, {4.0, 6.0}}),
@@ -142,24 +104,6 @@ TEST(ReportData, OtherSettingsAreAnotherAlgorithm) {
 
   runs[1].trained.run.settings.conditions = {0};
   EXPECT_THROW((void)summarize(runs), InvalidArgument);
-}
-
-TEST(ReportPage, LeavesOutDetailUntilItFits) {
-  const std::vector<ReportedRun> runs = {run_of(0, {{1.0, 1.0}})};
-  const std::string whole = report_page(runs);
-  EXPECT_LT(whole.size(), std::size_t{5} * 1024 * 1024);
-  EXPECT_TRUE(contains(whole, "\"frames\""));
-  const std::string smaller = report_page(runs, whole.size() - 1);
-  EXPECT_LT(smaller.size(), whole.size());
-  EXPECT_TRUE(contains(smaller, "\"frames\""));
-  const std::string smallest = report_page(runs, 0);
-  EXPECT_TRUE(contains(smallest, "\"playbacks\":[]"));
-  EXPECT_TRUE(contains(smallest, "\"curve\":[{"));
-  for (const std::string& page : {whole, smallest}) {
-    for (const char* mark : {"/*STYLE*/", "/*CHARTS*/", "/*DATA*/", "/*SCRIPT*/"}) {
-      EXPECT_EQ(page.find(mark), std::string::npos) << mark;
-    }
-  }
 }
 
 TEST(Details, HoldTheMedianRolloutAndWhatTheUpdateDid) {

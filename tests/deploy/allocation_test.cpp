@@ -61,6 +61,9 @@ TEST(DeployAllocation, Controller) {
   EXPECT_EQ(allocations_of(learnt, seen), 0);
   Controller copy = learnt;
   EXPECT_EQ(allocations_of(copy, seen), 0);
+  const NetworkPolicy more(Mlp({nx + 5, {100, 100}, nu}, stream, 100.0));
+  Controller observing(more, ending, {.H = random.matrix(5, nx), .h = random.vector(5)});
+  EXPECT_EQ(allocations_of(observing, seen), 0);
 }
 
 TEST(DeployAllocation, GlobalController) {

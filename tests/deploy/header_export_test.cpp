@@ -9,135 +9,23 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "io/io_support.hpp"
+#include "deploy/header_project.hpp"
 #include "support/random_problem.hpp"
 
 namespace pilqr {
 namespace {
 
+using test::Compiler;
+using test::compilers;
 using test::contains;
+using test::expect_header;
+using test::Expected;
+using test::line_of;
+using test::Project;
 using test::Random;
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr const char* warnings = "-Wall -Wextra -Wconversion -pedantic -Wshadow -Werror";
-
-/// A compiler with a standard, for C or C++ by the standard's name.
-struct Compiler {
-  std::string path, standard;
-  [[nodiscard]] bool c() const { return standard.find("++") == std::string::npos; }
-};
-
-/// Those that CMake found: PILQR_TEST_C_COMPILERS and .._CXX_COMPILERS hold paths between colons.
-std::vector<Compiler> compilers() {
-  std::vector<Compiler> all;
-  const auto add = [&](const char* paths, std::initializer_list<const char*> standards) {
-    std::istringstream in(paths);
-    for (std::string path; std::getline(in, path, ':');) {
-      for (const char* standard : standards) all.push_back({path, standard});
-    }
-  };
-  add(PILQR_TEST_C_COMPILERS, {"c99"});
-  add(PILQR_TEST_CXX_COMPILERS, {"c++20"});
-  if (!all.empty()) all.push_back({all.back().path, "c++11"});
-  return all;
-}
-
-/// Files that are compiled and run in a folder of their own.
-class Project {
- public:
-  void write(const char* name, const std::string& text) {
-    test::write_plainly(folder_ / name, text);
-  }
-
-  /// Compiles main.c, as C++ if the compiler is one. True if there was no warning either.
-  bool compile(const Compiler& compiler, const char* options = "") {
-    return run(fmt::format("'{}' -std={} {} {} {} main.c -o main -lm", compiler.path,
-                           compiler.standard, warnings, options, compiler.c() ? "" : "-x c++"));
-  }
-  /// Runs what was compiled; its status is 0.
-  bool run_it(const std::string& input = "") {
-    write("input", input);
-    return run("./main <input >output");
-  }
-  std::vector<double> numbers() {
-    std::istringstream in(test::read_plainly(folder_ / "output"));
-    std::vector<double> values;
-    for (std::string word; in >> word;) values.push_back(std::strtod(word.c_str(), nullptr));
-    return values;
-  }
-  std::string log() { return test::read_plainly(folder_ / "log"); }
-
- private:
-  bool run(const std::string& command) {
-    const std::string line = fmt::format("cd '{}' && {} 2>log", folder_.path().string(), command);
-    return std::system(line.c_str()) == 0;  // NOLINT: what a user does
-  }
-
-  test::TemporaryDirectory folder_;
-};
-
-/// Reads "t x_0 x_1 .." and prints the status and the controls; `step` is "t, " or "".
-std::string reading_program(const char* step) {
-  return fmt::format(R"(#include <stdio.h>
-#include "arm.h"
-int main(void) {{
-  int t, i;
-  if (arm_self_test() != 0) return 1;
-  while (scanf("%d", &t) == 1) {{
-    arm_real x[ARM_NX];
-    arm_real u[ARM_NU];
-    for (i = 0; i < ARM_NX; ++i) {{
-      double value;
-      if (scanf("%lf", &value) != 1) return 2;
-      x[i] = (arm_real)value;
-    }}
-    for (i = 0; i < ARM_NU; ++i) u[i] = -77;
-    printf("%d", arm_act({}x, u));
-    for (i = 0; i < ARM_NU; ++i) printf(" %.17g", (double)u[i]);
-    printf("\n");
-  }}
-  return 0;
-}}
-)",
-                     step);
-}
-
-std::string line_of(int t, const VectorX& x) {
-  std::string line = fmt::format("{}", t);
-  for (const double value : x) line += fmt::format(" {}", value);
-  return line + '\n';
-}
-
-struct Expected {
-  int status;
-  VectorX u;
-  VectorX tolerance;
-};
-
-/// Compiles the header with everything there is and compares what it computes.
-void expect_header(const std::string& header, const char* step, const std::string& input,
-                   const std::vector<Expected>& expected) {
-  Project project;
-  project.write("arm.h", header);
-  project.write("main.c", reading_program(step));
-  ASSERT_FALSE(compilers().empty());
-  for (const Compiler& compiler : compilers()) {
-    SCOPED_TRACE(compiler.path + " -std=" + compiler.standard);
-    ASSERT_TRUE(project.compile(compiler)) << project.log();
-    ASSERT_TRUE(project.run_it(input)) << "the self-test";
-    const std::vector<double> numbers = project.numbers();
-    std::size_t next = 0;
-    for (const Expected& e : expected) {
-      ASSERT_LE(next + 1 + static_cast<std::size_t>(e.u.size()), numbers.size());
-      EXPECT_EQ(numbers[next++], e.status);
-      for (int i = 0; i < rows(e.u); ++i) {
-        EXPECT_NEAR(numbers[next++], e.u(i), e.tolerance(i)) << "control " << i;
-      }
-    }
-    EXPECT_EQ(next, numbers.size());
-  }
-}
 
 void expect_refused(Expected& e, int status, int nu) {
   e = {status, VectorX::Constant(nu, -77.0), VectorX::Zero(nu)};
@@ -296,6 +184,45 @@ TEST(HeaderExport, TheSelfTestFindsAChangedConstantAndFastMath) {
   }
 }
 
+/// The self-test's tolerances of a network of float, and what the controls are really off by there.
+struct Tolerances {
+  double least, greatest;
+};
+Tolerances tolerances_of(const NetworkPolicy& policy) {
+  const std::string header = to_c_header(policy, {.name = "arm", .single = true});
+  Tolerances out{infinity, 0.0};
+  for (const std::string& word : constants_of(header, "arm_real tolerance")) {
+    const double value = std::strtod(word.c_str(), nullptr);
+    out = {std::min(out.least, value), std::max(out.greatest, value)};
+  }
+  return out;
+}
+
+// The magnitudes through all layers, as if all terms had one sign, would allow 7e-4.
+TEST(HeaderExport, TheSelfTestOfAWideNetworkIsTight) {
+  RandomStream stream({.seed = 9});
+  for (const Activation activation : {Activation::tanh, Activation::relu}) {
+    NetworkPolicy policy(Mlp({26, {100, 100}, 7, activation}, stream, 1.0));
+    const Tolerances tolerances = tolerances_of(policy);
+    EXPECT_LT(tolerances.greatest, 2e-4);
+    EXPECT_GT(tolerances.least, 1e-6) << "below what float can hold of sums of 100 terms";
+    Project project;
+    project.write("arm.h", to_c_header(policy, {.name = "arm", .single = true}));
+    project.write("main.c", "#include \"arm.h\"\nint main(void) { return arm_self_test(); }\n");
+    for (const Compiler& compiler : {compilers().front(), compilers().back()}) {
+      EXPECT_TRUE(project.compile(compiler, "-O2") && project.run_it()) << project.log();
+    }
+  }
+  // Saturated units pass no error on, however great the weights before them.
+  NetworkPolicy saturated(Mlp({4, {50, 50}, 1}, stream, 1.0));
+  Mlp network = saturated.network();
+  network.weight(0) *= 1000.0;
+  network.weight(1) *= 1000.0;
+  network.bias(1).setConstant(1e5);
+  saturated = NetworkPolicy(network);
+  EXPECT_LT(tolerances_of(saturated).greatest, 1e-3);
+}
+
 TEST(HeaderExport, SizesOfOneAndTwoHeadersInOneProgram) {
   RandomStream stream({.seed = 8});
   Random random(4);
@@ -335,7 +262,7 @@ TEST(HeaderExport, MisuseThrows) {
     EXPECT_THROW((void)to_c_header(policy, options), InvalidArgument) << options.name;
     EXPECT_THROW((void)to_c_header(network, options), InvalidArgument) << options.name;
   };
-  for (const char* name : {"", "1a", "_a", "a b", "a-b", "a__b", "\xc3\xa4", "a;", "a/b",
+  for (const char* name : {"", "1a", "_a", "a b", "a-b", "a__b", "\xc3\xa4", "a;", "a/b", "a_",
                            "a23456789a123456789a123456789a123456789a1"}) {
     refused({.name = name});
   }

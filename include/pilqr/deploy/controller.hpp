@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "pilqr/core/types.hpp"
+#include "pilqr/model/global_policy.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/nn/network_policy.hpp"
 
@@ -93,8 +94,12 @@ class Controller {
   template <int Nx, int Nu>
   explicit Controller(const LinearGaussianPolicy<Nx, Nu>& policy, ControllerOptions options = {})
       : Controller(Program(TimeVarying{to_dynamic(policy)}), std::move(options)) {}
-  explicit Controller(NetworkPolicy policy, ControllerOptions options = {})
-      : Controller(Program(Network{std::move(policy), {}, {}}), std::move(options)) {}
+  /// @param observation what the network saw in training beside the state x; control() takes x, and
+  /// makes [x; H x + h] of it. That of a task: Task::observation.
+  explicit Controller(NetworkPolicy policy, ControllerOptions options = {},
+                      Observation observation = {})
+      : Controller(Program(Network{std::move(policy), std::move(observation), {}, {}, {}}),
+                   std::move(options)) {}
   ///@}
 
   /// The control u (nu) at state x (nx), limited as the options say.
@@ -139,6 +144,8 @@ class Controller {
   };
   struct Network {
     NetworkPolicy policy;
+    Observation observation;
+    MatrixX seen;  // (nx + ne) x 1
     NetworkPolicy::Workspace workspace;
     MatrixX u;  // nu x 1
   };

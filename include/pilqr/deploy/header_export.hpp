@@ -4,6 +4,7 @@
 #include <string>
 
 #include "pilqr/core/types.hpp"
+#include "pilqr/model/global_policy.hpp"
 #include "pilqr/model/linear_gaussian.hpp"
 #include "pilqr/nn/network_policy.hpp"
 
@@ -11,7 +12,9 @@ namespace pilqr {
 
 /// What the header is like.
 struct HeaderOptions {
-  /// Begins every name in it: a letter, then letters, digits and single underscores, at most 40.
+  /// Begins every name in it, macros in capitals: a letter, then letters, digits and single
+  /// underscores, none at the end, at most 40. Two headers that a program includes have names that
+  /// differ in capitals too; otherwise it does not compile.
   std::string name = "policy";
   bool single = false;    ///< float instead of double
   VectorX lower{};        ///< nu, least controls, or empty; those of a NetworkPolicy count as well
@@ -19,6 +22,10 @@ struct HeaderOptions {
   double dt = 0.0;        ///< s between two steps, for NAME_DT; 0: not known
   std::string about{};    ///< where the policy comes from, for the comment on top
   int test_vectors = 16;  ///< states with their controls for NAME_self_test, at least 1
+  /// Of a network: what it saw in training beside the state x. The header's function takes x, and
+  /// makes [x; H x + h] of it. Empty: x is what the network sees. That of a task:
+  /// Task::observation.
+  Observation observation{};
 };
 
 /// Throws InvalidArgument, naming the option that is out of range for a policy with nu controls.
@@ -38,13 +45,17 @@ void require_valid(const HeaderOptions& options, int nu);
 /// v - 1 does not, and -1 if NaN is not refused, as under -ffast-math. Constants are shortest
 /// decimals that give the same double (float: nearest, limits rounded inwards).
 ///
-/// Throws InvalidArgument for a policy or options that are not valid, and for a number that is too
-/// large for a float.
+/// Throws InvalidArgument for a policy or options that are not valid, such as an observation of a
+/// time-varying policy, and for a number that is too large for a float.
 std::string to_c_header(const LinearGaussianPolicy<>& policy, const HeaderOptions& options = {});
 
-/// The same for the mean of a network, its normalisation and limits: no ARM_STEPS, and
+/// The same for the mean of a network, its observation, normalisation and limits: no ARM_STEPS, and
 ///
 ///     int arm_act(const arm_real *x, arm_real *u);
+///
+/// The self-test allows each layer's sums 1e-12 (float: 1e-5) of their terms' magnitudes, or more
+/// if the layer is too wide for that, times how much the control changes with the sum: a bound of
+/// rounding, to first order.
 std::string to_c_header(const NetworkPolicy& policy, const HeaderOptions& options = {});
 
 }  // namespace pilqr

@@ -15,8 +15,10 @@ namespace pilqr {
 /// [outputs, inputs] and "layer_l/bias" [outputs] for l = 0..layers-1, "normalisation/mean" [nx],
 /// "normalisation/scale" [nx], "covariance_factor" [nu, nu], lower triangular, "action_lower" [nu]
 /// and "action_upper" [nu]: a_0 = (x - mean) / scale, a_l+1 = activation(W_l a_l + b_l), the last
-/// layer without activation, and u = a_layers + L xi within the limits. The metadata are format
-/// "pilqr.network_policy", format_version "1", layers, activation ("tanh" or "relu"), normalised
+/// layer without activation, and u = a_layers + L xi within the limits. x is what the network saw
+/// in training, nx entries: [x; H x + h] where it had an Observation, whose H and h are not in the
+/// file (of a task: Task::observation). The metadata are format "pilqr.network_policy",
+/// format_version "1", layers, activation ("tanh" or "relu"), normalised
 /// ("1", or "0" before the first training), nx, nu, the fields below under their own names and the
 /// entries of `extra`.
 struct NetworkFile {

@@ -36,10 +36,10 @@ struct DynamicsFit {
 
 /// Linear regression of x' on y = [x; u] at every t < T-1 (LA14 section 3; LFDA16 A.3), see
 /// Regression: the prior is one over z = [x; u; x'] or has taken these rollouts in already, as
-/// NeighbourPrior has (with so many samples that the neighbours have no say, the ridge is alone); the
-/// ridge stands on [x; u]. Fewer samples than nx + nu is the normal case. Reports singular_fit with
-/// its step if the covariance of [x; u] is singular, which takes a ridge that vanishes next to the
-/// data, or if an entry is NaN or infinite, and the prior's own failure if it has one. Throws
+/// NeighbourPrior has (with so many samples that the neighbours have no say, the ridge is alone);
+/// the ridge stands on [x; u]. Fewer samples than nx + nu is the normal case. Reports singular_fit
+/// with its step if the covariance of [x; u] is singular, which takes a ridge that vanishes next to
+/// the data, or if an entry is NaN or infinite, and the prior's own failure if it has one. Throws
 /// InvalidArgument on shapes and options, and on a prior of moments of another shape.
 /// @param out the dynamics; resized if needed, incomplete on failure.
 template <int Nx, int Nu, class Prior>

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 
 #include "expect.hpp"
 #include "learner_runs.hpp"
@@ -43,6 +44,17 @@ class Folder {
   Progress progress_;
 };
 
+/// What was read can act: for any numbers, without a fault.
+void act_once(const Learner& learner) {
+  VectorX u;
+  const auto act = [&](auto policy) {
+    policy.act(0, VectorX::Ones(policy.nx()), VectorX::Ones(policy.nu()), u);
+    expect(rows(u) == policy.nu(), "a control");
+  };
+  if (const std::optional<NetworkPolicy> network = network_of(learner)) act(*network);
+  for (const AnyOptimizer& optimizer : locals_of(learner)) act(optimizer.policy());
+}
+
 void read_contents(const SafeTensors& contents, const LearnerRun& run) {
   Learner learner = run.fresh;
   Progress progress;
@@ -50,6 +62,7 @@ void read_contents(const SafeTensors& contents, const LearnerRun& run) {
           [&] { progress = checkpoint_from_safetensors(contents, "f", run.settings, learner); })) {
     return;
   }
+  act_once(learner);
   const auto save = [&] { return checkpoint_to_safetensors(run.settings, progress, learner); };
   const std::string bytes = encode_safetensors(save());
   learner = run.fresh;

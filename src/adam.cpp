@@ -21,6 +21,16 @@ void require_valid(const AdamOptions& o) {
           o.epsilon);
 }
 
+void require_valid(const AdamState& state, int parameters) {
+  constexpr long most_steps = 1'000'000'000'000'000'000;
+  require(rows(state.m) == parameters && rows(state.v) == parameters,
+          "adam: {} and {} moments for {} parameters", rows(state.m), rows(state.v), parameters);
+  require(state.m.allFinite() && state.v.allFinite() && (state.v.array() >= 0.0).all(),
+          "adam: a moment is not finite, or a mean of squares is negative");
+  require(state.step >= 0 && state.step <= most_steps, "adam: {} steps, expected 0 to {}",
+          state.step, most_steps);
+}
+
 Failure adam_step(const ConstVectorRef& gradient, const AdamOptions& o, AdamState& state,
                   VectorRef parameters) {
   require_valid(o);

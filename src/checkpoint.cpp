@@ -279,6 +279,13 @@ std::filesystem::path previous_checkpoint(const std::filesystem::path& path) {
 void save_checkpoint(const std::filesystem::path& path, const Settings& settings,
                      const Progress& progress, const Learner& learner, Sync sync) {
   const std::string bytes = seal(checkpoint_to_safetensors(settings, progress, learner));
+  try {
+    Learner copy = learner;
+    (void)checkpoint_from_safetensors(unseal(bytes, path), path, settings, copy);
+  } catch (const FileError& error) {
+    throw FileError(path, fmt::format("is left as it was, no run could go on from the new one: {}",
+                                      error.what() + path.string().size() + 2));
+  }
   keep_copy(path, previous_checkpoint(path), sync);
   write_atomically(path, bytes, sync);
 }

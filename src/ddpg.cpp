@@ -31,6 +31,41 @@ DdpgNetworks new_networks(int nx, int nu, const DdpgOptions& o, RandomStream& st
           .critic_adam = {critic_adam, critic_adam}};
 }
 
+/// All that an update changes before it can fail; the networks are copied by what trains them.
+class Before {
+ public:
+  Before(const DdpgState& s, long transitions)
+      : replay_(s.replay, transitions),
+        states_(s.states),
+        scaled_(s.scaled),
+        cost_mean_(s.cost_mean),
+        cost_scale_(s.cost_scale),
+        samples_(s.samples),
+        steps_(s.steps) {}
+  void put_back(DdpgState& s) const {
+    replay_.put_back(s.replay);
+    s.states = states_;
+    s.scaled = scaled_;
+    s.cost_mean = cost_mean_;
+    s.cost_scale = cost_scale_;
+    s.samples = samples_;
+    s.steps = steps_;
+  }
+
+ private:
+  ReplacedTransitions replay_;
+  RunningMoments states_;
+  bool scaled_;
+  double cost_mean_, cost_scale_;
+  long samples_, steps_;
+};
+
+Failure too_large(double value, const char* what) {
+  return {.kind = FailureKind::non_finite_update,
+          .value = value,
+          .detail = fmt::format("{}: too large to learn from", what)};
+}
+
 }  // namespace
 
 void require_valid(const DdpgOptions& o) {
@@ -87,15 +122,19 @@ Ddpg::Ddpg(int nx, int nu, int steps, const DdpgOptions& options, RandomStream& 
 }
 
 NetworkPolicy Ddpg::policy() const {
-  const double std = state_.steps < options_.start_steps ? options_.initial_std : options_.std;
+  return policy_of(state_);
+}
+
+NetworkPolicy Ddpg::policy_of(const DdpgState& state) const {
+  const double std = state.steps < options_.start_steps ? options_.initial_std : options_.std;
   NetworkPolicy policy =
-      scaled_policy(state_.networks.actor, state_.states.normalisation(options_.normalisation),
+      scaled_policy(state.networks.actor, state.states.normalisation(options_.normalisation),
                     scale_, VectorX::Constant(scale_.size(), std));
   policy.set_limits(-scale_, scale_);
   return policy;
 }
 
-void Ddpg::remember(const std::vector<RolloutsView>& batches) {
+void Ddpg::require_fits(const std::vector<RolloutsView>& batches) const {
   require(!batches.empty(), "ddpg: an update without rollouts");
   for (const RolloutsView& r : batches) {
     require_valid(r);
@@ -103,12 +142,37 @@ void Ddpg::remember(const std::vector<RolloutsView>& batches) {
             "ddpg: rollouts of {} steps, nx = {}, nu = {}, expected {}, {}, {}", r.steps(), r.nx(),
             r.nu(), steps_, state_.replay.x.rows(), scale_.size());
   }
+}
+
+void Ddpg::remember(const std::vector<RolloutsView>& batches) {
   for (const RolloutsView& r : batches) {
     state_.replay.add(r);
-    for (int t = 0; t < steps_; ++t) state_.states.add(r.x[t]);
     state_.samples += r.samples();
     state_.steps += static_cast<long>(r.samples()) * steps_;
   }
+}
+
+/// The mean and deviation of the costs, as long as nothing has been learnt; afterwards they stay.
+/// Refuses costs whose rewards are so large that the squares of gradients would overflow.
+Failure Ddpg::scale_rewards(const std::vector<RolloutsView>& batches) {
+  constexpr double largest = 1e100;
+  if (!state_.scaled) {
+    const auto cost = state_.replay.cost.head(state_.replay.size).array();
+    const double mean = cost.mean();
+    const double std = std::sqrt((cost - mean).square().mean());
+    const double size = std::abs(mean) + std;
+    if (!(size <= largest)) return too_large(size, "mean and deviation of the costs");
+    if (state_.steps < options_.start_steps) return {};
+    state_.cost_mean = mean;
+    state_.cost_scale = std > 1e-8 * (1.0 + std::abs(mean)) ? std : 1.0;
+    state_.scaled = true;
+  }
+  for (const RolloutsView& r : batches) {
+    const double reward =
+        ((r.cost.array() - state_.cost_mean) / state_.cost_scale).abs().maxCoeff();
+    if (!(reward <= largest)) return too_large(reward, "a cost, in the scale of the first ones");
+  }
+  return {};
 }
 
 /// B transitions of the replay, each as likely: [z; time; control] here and after, without the
@@ -190,7 +254,8 @@ Failure Ddpg::improve_actor(DdpgNetworks& networks) {
   return failure;
 }
 
-Failure Ddpg::learn(int updates, RandomStream& stream, DdpgNetworks& networks, DdpgReport& report) {
+Failure Ddpg::make_updates(int updates, RandomStream& stream, DdpgNetworks& networks,
+                           DdpgReport& report) {
   const Normalisation normalisation = state_.states.normalisation(options_.normalisation);
   for (int n = 0; n < updates; ++n) {
     draw(stream, normalisation);
@@ -209,36 +274,57 @@ Failure Ddpg::learn(int updates, RandomStream& stream, DdpgNetworks& networks, D
       return failure;
     }
   }
-  if (!networks.actor.parameters().allFinite() || !std::isfinite(report.critic_loss)) {
-    return {.kind = FailureKind::non_finite_update,
-            .detail = "a parameter or loss of the networks"};
+  for (const Mlp* network :
+       {&networks.actor, &networks.target_actor, networks.critic.data(), &networks.critic[1],
+        networks.target_critic.data(), &networks.target_critic[1]}) {
+    if (!network->parameters().allFinite()) {
+      return {.kind = FailureKind::non_finite_update, .detail = "a parameter of the networks"};
+    }
   }
+  if (!std::isfinite(report.critic_loss))
+    return too_large(report.critic_loss, "loss of the critic");
   return {};
 }
 
-DdpgReport Ddpg::update(const std::vector<RolloutsView>& batches, RandomStream stream) {
-  const long before = state_.steps;
-  remember(batches);
-  DdpgReport report{.samples = state_.samples, .steps = state_.steps};
-  if (state_.steps < options_.start_steps) return report;
-  if (!state_.scaled) {
-    const auto cost = state_.replay.cost.head(state_.replay.size).array();
-    state_.cost_mean = cost.mean();
-    const double std = std::sqrt((cost - state_.cost_mean).square().mean());
-    state_.cost_scale = std > 1e-8 * (1.0 + std::abs(state_.cost_mean)) ? std : 1.0;
-    state_.scaled = true;
-  }
-  const double due =
-      state_.updates_due + options_.updates_per_step * static_cast<double>(state_.steps - before);
+/// The updates that are due, of which the fraction stays due.
+Failure Ddpg::learn(double due, RandomStream& stream, DdpgReport& report) {
   const int updates = static_cast<int>(due);
   DdpgNetworks networks = state_.networks;
-  report.failure = learn(updates, stream, networks, report);
-  if (!report.ok()) return report;
+  Failure failure = make_updates(updates, stream, networks, report);
+  if (!failure.ok()) return failure;
   report.critic_loss /= std::max(1, updates);
   report.value_mean /= std::max(1, updates);
   state_.networks = std::move(networks);
   state_.updates += updates;
   state_.updates_due = due - updates;
+  return {};
+}
+
+DdpgReport Ddpg::update(const std::vector<RolloutsView>& batches, RandomStream stream) {
+  require_fits(batches);
+  long added = 0;
+  RunningMoments states = state_.states;
+  for (const RolloutsView& r : batches) {
+    for (int t = 0; t < steps_; ++t) states.add(r.x[t]);
+    added += static_cast<long>(r.samples()) * steps_;
+  }
+  DdpgReport report{.samples = state_.samples, .steps = state_.steps};
+  if (!states.finite()) {
+    report.failure = {.kind = FailureKind::non_finite_update,
+                      .detail = "squares of the states' deviations"};
+    return report;
+  }
+  const Before before(state_, added);
+  state_.states = std::move(states);
+  remember(batches);
+  report.failure = scale_rewards(batches);
+  if (report.ok() && state_.steps >= options_.start_steps) {
+    const double due = state_.updates_due + options_.updates_per_step * static_cast<double>(added);
+    report.failure = learn(due, stream, report);
+  }
+  if (!report.ok()) before.put_back(state_);
+  report.samples = state_.samples;
+  report.steps = state_.steps;
   return report;
 }
 
@@ -248,22 +334,15 @@ void Ddpg::restore(DdpgState state) {
             "ddpg: a network of {} parameters, expected {}, all finite", a.parameter_count(),
             b.parameter_count());
   };
-  const auto adam_fits = [](const AdamState& adam, const Mlp& network) {
-    const int n = network.parameter_count();
-    require(rows(adam.m) == n && rows(adam.v) == n && adam.m.allFinite() && adam.v.allFinite() &&
-                adam.step >= 0,
-            "ddpg: {} and {} moments of Adam for {} parameters, all finite", rows(adam.m),
-            rows(adam.v), n);
-  };
   const DdpgNetworks& now = state_.networks;
   const DdpgNetworks& then = state.networks;
   fits(then.actor, now.actor);
   fits(then.target_actor, now.actor);
-  adam_fits(then.actor_adam, now.actor);
+  require_valid(then.actor_adam, now.actor.parameter_count());
   for (std::size_t k = 0; k < 2; ++k) {
     fits(then.critic[k], now.critic[k]);
     fits(then.target_critic[k], now.critic[k]);
-    adam_fits(then.critic_adam[k], now.critic[k]);
+    require_valid(then.critic_adam[k], now.critic[k].parameter_count());
   }
   const Replay& r = state.replay;
   const int nx = rows(state_.replay.x);
@@ -290,8 +369,9 @@ void Ddpg::restore(DdpgState state) {
               state.cost_scale > 0.0 && state.updates_due >= 0.0 && state.updates_due < 1.0,
           "ddpg: cost_mean is {}, cost_scale {}, updates_due {}", state.cost_mean, state.cost_scale,
           state.updates_due);
-  require(state.updates >= 0 && state.samples >= 0 && state.steps >= 0,
+  require(is_count(state.updates) && is_count(state.samples) && is_count(state.steps),
           "ddpg: {} updates, {} rollouts, {} steps", state.updates, state.samples, state.steps);
+  (void)policy_of(state);  // its numbers may overflow in the unit of the controls
   state_ = std::move(state);
 }
 

@@ -1,6 +1,8 @@
 #include "pilqr/train/learner.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 namespace pilqr {
@@ -56,6 +58,27 @@ AnyBaseline make_baseline(const Settings& settings, const Task& task) {
 }
 
 }  // namespace
+
+void keep_best_network(const NetworkPolicy& sampled, const std::vector<IterationRecord>& conditions,
+                       int iteration, std::optional<BestNetwork>& best) {
+  double sum = 0.0;
+  double dearest = -std::numeric_limits<double>::infinity();
+  int missing = 0;
+  for (const IterationRecord& record : conditions) {
+    const double cost = record.report.cost_mean;
+    if (std::isnan(cost)) {
+      ++missing;
+    } else {
+      sum += cost;
+      dearest = std::max(dearest, cost);
+    }
+  }
+  const auto M = static_cast<int>(conditions.size());
+  if (missing == M) return;
+  const double cost = (missing > 0 ? sum + missing * dearest : sum) / M;
+  if (!(cost < (best ? best->cost : std::numeric_limits<double>::infinity()))) return;
+  best = {sampled, cost, iteration};
+}
 
 Learner make_learner(const Settings& settings, const Task& task) {
   require_valid(settings, task);

@@ -10,6 +10,8 @@ NetworkPolicy scaled_policy(const Mlp& network, const Normalisation& normalisati
   const int last = scaled.shape().layers() - 1;
   scaled.weight(last).array().colwise() *= scale.array();
   scaled.bias(last).array() *= scale.array();
+  require(scaled.parameters().allFinite(),
+          "network policy: a parameter is not finite in the unit of the controls");
   NetworkPolicy policy(std::move(scaled));
   policy.set_normalisation(normalisation);
   policy.set_covariance_factor(scale.cwiseProduct(std).asDiagonal());

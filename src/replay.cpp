@@ -39,6 +39,30 @@ void Replay::add(const RolloutsView& r) {
   }
 }
 
+ReplacedTransitions::ReplacedTransitions(const Replay& replay, long count)
+    : size_(replay.size), next_(replay.next) {
+  const long empty = replay.capacity() - size_;  // places that are taken first
+  const auto replaced = static_cast<int>(std::clamp<long>(count - empty, 0, size_));
+  if (replaced == 0) return;
+  first_ = (next_ + static_cast<int>(empty)) % replay.capacity();
+  old_ = Replay(rows(replay.x), rows(replay.u), replaced);
+  for (int i = 0; i < replaced; ++i) {
+    const int j = (first_ + i) % replay.capacity();
+    old_.add(static_cast<int>(replay.step(j)), replay.x.col(j), replay.u.col(j), replay.cost(j),
+             replay.after.col(j));
+  }
+}
+
+void ReplacedTransitions::put_back(Replay& replay) const {
+  replay.next = first_;
+  for (int i = 0; i < old_.size; ++i) {
+    replay.add(static_cast<int>(old_.step(i)), old_.x.col(i), old_.u.col(i), old_.cost(i),
+               old_.after.col(i));
+  }
+  replay.size = size_;
+  replay.next = next_;
+}
+
 bool operator==(const Replay& a, const Replay& b) {
   const int n = a.size;
   return n == b.size && a.next == b.next && a.capacity() == b.capacity() &&

@@ -33,13 +33,14 @@ Normalisation RunningMoments::normalisation(const NormalisationOptions& options)
 }
 
 void require_valid(const RunningMoments& m) {
-  require(rows(m.mean) == rows(m.squares) && m.mean.allFinite() && m.squares.allFinite() &&
-              std::isfinite(m.points),
+  require(rows(m.mean) == rows(m.squares) && m.finite() && std::isfinite(m.points),
           "moments: {} means and {} squares of {} points, or one of them is not finite",
           rows(m.mean), rows(m.squares), m.points);
-  require(m.points >= 0.0 && (m.squares.array() >= 0.0).all(),
-          "moments: {} points and a smallest square of {}, expected >= 0", m.points,
-          m.squares.minCoeff());
+  require(m.points >= 0.0 && m.points == std::floor(m.points) && (m.squares.array() >= 0.0).all(),
+          "moments: {} points and a smallest square of {}, expected whole points, both >= 0",
+          m.points, m.squares.minCoeff());
+  require(m.points > 0.0 || (m.mean.isZero(0.0) && m.squares.isZero(0.0)),
+          "moments: there are sums of no points");
 }
 
 }  // namespace pilqr

@@ -23,6 +23,7 @@ void for_each_number(Report& report, Visit&& visit) {
   visit(report.noise_ratio_min);
   visit(report.noise_ratio_max);
   visit(report.floored_steps);
+  visit(report.moved);
 }
 
 /// The vectors of a report, the same way.
@@ -75,6 +76,17 @@ Failure get_failure(MessageReader& in) {
   require(failure.attempt >= 0 && failure.attempt < std::numeric_limits<int>::max(),
           "a message of another rank has a failure of attempt {}", failure.attempt);
   return failure;
+}
+
+void put(const NetworkPolicy& policy, MessageWriter& out) {
+  const Normalisation& n = policy.normalisation();
+  const MatrixX& L = policy.covariance_factor();
+  out.put(policy.normalised());
+  for (const VectorX& part : {VectorX(policy.network().parameters()), n.mean, n.scale,
+                              VectorX(L.reshaped()), policy.lower(), policy.upper()}) {
+    out.put(static_cast<int>(part.size()));
+    out.put_column(part);
+  }
 }
 
 void put(const IterationRecord& record, MessageWriter& out) {

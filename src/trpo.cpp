@@ -38,8 +38,12 @@ Trpo::Trpo(int nx, int nu, int steps, const TrpoOptions& options, RandomStream& 
 }
 
 NetworkPolicy Trpo::policy() const {
-  return scaled_policy(state_.policy.mean, state_.states.normalisation(options_.normalisation),
-                       scale_, state_.policy.log_std.array().exp());
+  return policy_of(state_);
+}
+
+NetworkPolicy Trpo::policy_of(const TrpoState& state) const {
+  return scaled_policy(state.policy.mean, state.states.normalisation(options_.normalisation),
+                       scale_, state.policy.log_std.array().exp());
 }
 
 /// All points, with the normalised states. Takes the moments of the first batches.
@@ -70,9 +74,10 @@ void Trpo::gather(const std::vector<RolloutsView>& batches) {
   }
 }
 
-/// Advantages and returns by the present value function. Returns the share of the returns' variance
+/// Advantages and returns by the present value function, and the share of the returns' variance
 /// that it explains.
-double Trpo::estimate(const std::vector<RolloutsView>& batches, ValueFunction& value) {
+Failure Trpo::estimate(const std::vector<RolloutsView>& batches, ValueFunction& value,
+                       double& explained_variance) {
   const Eigen::Index P = x_.cols();
   values_.resize(P);
   returns_.resize(P);
@@ -88,10 +93,17 @@ double Trpo::estimate(const std::vector<RolloutsView>& batches, ValueFunction& v
   returns_ = values_ + points_.advantage;
   auto a = points_.advantage.array();
   const double unexplained = (a - a.mean()).square().mean();
+  if (!std::isfinite(unexplained)) {  // infinite: it would scale every advantage to 0
+    return {.kind = FailureKind::non_finite_update,
+            .value = unexplained,
+            .detail = "variance of the advantages"};
+  }
   const double variance = (returns_.array() - returns_.mean()).square().mean();
   a -= a.mean();
   if (unexplained > 0.0) a /= std::sqrt(unexplained);
-  return variance > 0.0 ? 1.0 - unexplained / variance : std::numeric_limits<double>::quiet_NaN();
+  explained_variance =
+      variance > 0.0 ? 1.0 - unexplained / variance : std::numeric_limits<double>::quiet_NaN();
+  return {};
 }
 
 TrpoReport Trpo::update(const std::vector<RolloutsView>& batches, RandomStream stream) {
@@ -99,16 +111,25 @@ TrpoReport Trpo::update(const std::vector<RolloutsView>& batches, RandomStream s
   TrpoReport report;
   TrpoState next = state_;
   ValueFunction value = value_;
-  const bool first = next.states.points == 0.0;
-  if (first) next.states.add(x_);
-  next.states.normalisation(options_.normalisation).apply(x_, points_.z);
-  inputs_.topRows(x_.rows()) = points_.z;
-  report.explained_variance = estimate(batches, value);
-  report.step = region_.step(next.policy, points_);
-  report.failure = report.step.failure;
+  RunningMoments all = state_.states;  // with these rollouts
+  all.add(x_);
+  if (!all.finite()) {
+    report.failure = {.kind = FailureKind::non_finite_update,
+                      .detail = "squares of the states' deviations"};
+  }
+  if (report.ok()) {
+    if (next.states.points == 0.0) next.states = all;
+    next.states.normalisation(options_.normalisation).apply(x_, points_.z);
+    inputs_.topRows(x_.rows()) = points_.z;
+    report.failure = estimate(batches, value, report.explained_variance);
+  }
+  if (report.ok()) {
+    report.step = region_.step(next.policy, points_);
+    report.failure = report.step.failure;
+  }
   if (report.ok()) report.failure = value.fit(inputs_, returns_, stream);
   if (report.ok()) {
-    if (!first) next.states.add(x_);
+    next.states = std::move(all);
     for (const RolloutsView& r : batches) next.samples += r.samples();
     next.steps += x_.cols();
     next.value = value.state();
@@ -130,11 +151,15 @@ void Trpo::restore(TrpoState state) {
       "trpo: a state of {} inputs, {} outputs, {} deviations and {} moments, expected {} and {}",
       policy.mean.inputs(), policy.mean.outputs(), rows(policy.log_std), rows(state.states.mean),
       state_.policy.mean.inputs(), state_.policy.mean.outputs());
-  require(policy.mean.parameters().allFinite() && policy.log_std.allFinite(),
-          "trpo: a parameter of the policy is not finite");
-  require(state.samples >= 0 && state.steps >= 0, "trpo: a state after {} rollouts, {} steps",
-          state.samples, state.steps);
+  require(policy.mean.parameters().allFinite(), "trpo: a parameter of the policy is not finite");
+  constexpr double most = 300.0;  // so that deviations and their squares are numbers
+  require((policy.log_std.array().abs() <= most).all(),
+          "trpo: log_std is {} to {}, expected {} to {}", policy.log_std.minCoeff(),
+          policy.log_std.maxCoeff(), -most, most);
+  require(is_count(state.samples) && is_count(state.steps),
+          "trpo: a state after {} rollouts, {} steps", state.samples, state.steps);
   require_valid(state.states);
+  (void)policy_of(state);  // its numbers may overflow in the unit of the controls
   value_.restore(state.value);
   state_ = std::move(state);
 }

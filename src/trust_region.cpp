@@ -26,6 +26,13 @@ void DiagonalGaussian::add(const ConstVectorRef& step) {
   log_std += step.tail(log_std.size());
 }
 
+Failure TrustRegionReport::rejected() const {
+  if (moved || !ok() || gradient == 0.0) return {};
+  return {.kind = FailureKind::no_improvement,
+          .value = gradient,
+          .detail = fmt::format("norm of the policy gradient; {} steps tried", backtracks)};
+}
+
 TrustRegion::TrustRegion(const TrustRegionOptions& options) : options_(options) {
   require_valid(options_);
 }
@@ -141,6 +148,7 @@ TrustRegionReport TrustRegion::step(DiagonalGaussian& policy, const PolicyBatch&
   gradient(g_);
   const double squares = g_.squaredNorm();
   if (!std::isfinite(squares)) return not_finite(squares, "squares of the policy gradient");
+  report.gradient = std::sqrt(squares);
   if (squares == 0.0) return report;
   report.residual = conjugate_gradient(g_);
   fisher_product(s_, Fp_);

@@ -59,6 +59,14 @@ Failure ValueFunction::fit(const ConstMatrixRef& z, const ConstVectorRef& return
   }
   ValueState next = state_;
   standardise(returns, next);
+  // Larger ones leave layers behind in which the squares of the next gradients overflow.
+  constexpr double largest = 1e100;
+  const double size = std::abs(next.mean) + next.scale;
+  if (!(size <= largest)) {
+    return {.kind = FailureKind::non_finite_update,
+            .value = size,
+            .detail = "mean and deviation of the returns, too large to learn from"};
+  }
   const int B = std::min(options_.batch, P);
   z_.resize(z.rows(), B);
   error_.resize(1, B);
@@ -88,13 +96,12 @@ Failure ValueFunction::fit(const ConstMatrixRef& z, const ConstVectorRef& return
 
 void ValueFunction::restore(ValueState state) {
   const int n = state_.network.parameter_count();
-  require(state.network.shape() == state_.network.shape() && rows(state.adam.m) == n &&
-              rows(state.adam.v) == n && state.adam.step >= 0,
-          "value function: a state of {} parameters and {}, {} of Adam, expected {}",
-          state.network.parameter_count(), rows(state.adam.m), rows(state.adam.v), n);
-  require(state.network.parameters().allFinite() && state.adam.m.allFinite() &&
-              state.adam.v.allFinite() && std::isfinite(state.mean) && std::isfinite(state.scale) &&
-              state.scale > 0.0,
+  require(state.network.shape() == state_.network.shape(),
+          "value function: a state of {} parameters, expected {}", state.network.parameter_count(),
+          n);
+  require_valid(state.adam, n);
+  require(state.network.parameters().allFinite() && std::isfinite(state.mean) &&
+              std::isfinite(state.scale) && state.scale > 0.0,
           "value function: a state with mean {} and scale {}, or a parameter is not finite",
           state.mean, state.scale);
   state_ = std::move(state);

@@ -57,6 +57,7 @@ struct UpdateReport {
   double noise_ratio_max = none;
   ///@}
   int floored_steps = 0;  ///< whose covariance was raised to the floor, by train()
+  int moved = -1;         ///< TRPO: 1 if the policy moved, else 0; -1 with other algorithms
   UpdateSteps steps{};    ///< empty if the update failed
   Failure failure;        ///< if not ok, the policy is the one before the update
   [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure

@@ -69,6 +69,7 @@ std::string to_line(const MetricsRow& row) {
       line["supervision_failure"] = guided.supervision_failure.message();
     }
   }
+  if (report.moved >= 0) line["moved"] = report.moved == 1;
   if (report.replay_diverged_step >= 0) line["replay_diverged_step"] = report.replay_diverged_step;
   for (const Failure& fault : row.record.faults) line["faults"].push_back(fault.message());
   if (!report.ok()) line["failure"] = report.failure.message();

@@ -1,7 +1,6 @@
 #include "train.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -18,21 +17,6 @@
 #include "train_words.hpp"
 
 namespace pilqr::command {
-
-namespace {
-
-/// Remembers the network that an iteration sampled if its cost is less than that of all before.
-void keep_best(const NetworkPolicy& sampled, const std::vector<IterationRecord>& conditions,
-               int iteration, std::optional<BestNetwork>& best) {
-  double cost = 0.0;
-  for (const IterationRecord& record : conditions) {
-    cost += record.report.cost_mean / static_cast<double>(conditions.size());
-  }
-  if (std::isnan(cost) || (best && cost >= best->cost)) return;
-  best = {sampled, cost, iteration};
-}
-
-}  // namespace
 
 RunOutcome run_training(const RunFolder& folder, const RunSettings& run, Progress progress,
                         Learner& learner, const RunOptions& how, Ranks& ranks) {
@@ -64,7 +48,7 @@ RunOutcome run_training(const RunFolder& folder, const RunSettings& run, Progres
                .seconds_c_step = report.seconds_c_step,
                .seconds_s_step = report.seconds_s_step,
                .supervision_failure = report.supervision.failure};
-    if (sampled) keep_best(*sampled, report.conditions, iteration, progress.best_network);
+    if (sampled) keep_best_network(*sampled, report.conditions, iteration, progress.best_network);
     remember_network();
   };
   callbacks.on_update = [&](const IterationRecord& record, const Rollouts<>& rollouts) {
@@ -131,7 +115,7 @@ RunOutcome run_training(const RunFolder& folder, const RunSettings& run, Progres
           [&]<class L>(L& network) -> TrainResult {
             BaselineCallbacks<L, AnySystem> own{trajectories};
             own.on_report = [&](int iteration, const auto& report) {
-              keep_best(*sampled, report.conditions, iteration, progress.best_network);
+              keep_best_network(*sampled, report.conditions, iteration, progress.best_network);
               remember_network();
             };
             const auto done = pilqr::train(network, system, costs, baseline->observations, options,

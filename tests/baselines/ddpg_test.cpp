@@ -252,16 +252,67 @@ TEST(Ddpg, FractionsOfUpdatesAddUp) {
   EXPECT_EQ(ddpg.state().samples, 40);
 }
 
-TEST(Ddpg, AFailureLeavesTheNetworks) {
-  Ddpg ddpg = small_ddpg();
+// Costs or states that are finite, and their squares are not: whatever is known already, nothing of
+// them stays, and the learner goes on as if they had not been. The replay holds 50 transitions.
+TEST(Ddpg, AFailureLeavesAllAsItWas) {
+  const auto check = [](int before, const auto& enlarge) {
+    SCOPED_TRACE(before);
+    Ddpg ddpg = small_ddpg();
+    Ddpg other = small_ddpg();
+    const auto learn = [&](std::uint32_t n) {
+      EXPECT_TRUE(update_with(ddpg, random_rollouts(n), n).ok());
+      EXPECT_TRUE(update_with(other, random_rollouts(n), n).ok());
+    };
+    for (int n = 0; n < before; ++n) learn(static_cast<std::uint32_t>(n));
+    const NetworkPolicy policy = ddpg.policy();
+    Rollouts<> large = random_rollouts(20);
+    enlarge(large);
+    const DdpgReport report = update_with(ddpg, large, 1);
+    EXPECT_EQ(report.failure.kind, FailureKind::non_finite_update) << report.failure.message();
+    EXPECT_EQ(report.samples, 4 * before);
+    EXPECT_EQ(report.steps, 20 * before);
+    EXPECT_EQ(ddpg.state(), other.state());
+    EXPECT_EQ(ddpg.policy(), policy);
+    for (std::uint32_t n = 10; n < 14; ++n) learn(n);  // each transition was drawn, very likely
+    EXPECT_EQ(ddpg.state(), other.state());
+  };
+  for (const int before : {0, 1, 2, 4}) {
+    check(before, [](Rollouts<>& r) { r.cost.setConstant(1e200); });
+    check(before, [](Rollouts<>& r) { r.cost(1, 2) = 1e160; });
+    check(before, [](Rollouts<>& r) { r.cost.row(0).setConstant(-1e308); });
+    check(before, [](Rollouts<>& r) { r.x[4](0, 3) = 1e160; });
+  }
+}
+
+// The same while it waits for its first data.
+TEST(Ddpg, AFailureBeforeLearningBeginsLeavesAllAsItWas) {
+  DdpgOptions options = small_ddpg_options();
+  options.start_steps = 60;
+  Ddpg ddpg = small_ddpg(options);
   ASSERT_TRUE(update_with(ddpg, random_rollouts(1), 0).ok());
-  const DdpgNetworks before = ddpg.state().networks;
-  Rollouts<> bad = random_rollouts(2);
-  bad.cost.setConstant(1e200);  // finite, and its square is not
-  const DdpgReport report = update_with(ddpg, bad, 1);
-  EXPECT_EQ(report.failure.kind, FailureKind::non_finite_update);
-  EXPECT_EQ(ddpg.state().networks, before);
-  EXPECT_EQ(ddpg.state().samples, 8);
+  const DdpgState before = ddpg.state();
+  Rollouts<> large = random_rollouts(2);
+  large.cost(3, 1) = 1e160;
+  EXPECT_EQ(update_with(ddpg, large, 1).failure.kind, FailureKind::non_finite_update);
+  EXPECT_EQ(ddpg.state(), before);
+  ASSERT_TRUE(update_with(ddpg, random_rollouts(3), 1).ok());
+  EXPECT_EQ(update_with(ddpg, random_rollouts(4), 2).updates, 20);
+  EXPECT_LT(ddpg.state().cost_scale, 10.0);
+}
+
+// A failure in the middle of the updates, where some have been made.
+TEST(Ddpg, AnUpdateThatFailsHalfwayLeavesAllAsItWas) {
+  Ddpg ddpg = small_ddpg();
+  for (std::uint32_t n = 0; n < 3; ++n) ASSERT_TRUE(update_with(ddpg, random_rollouts(n), n).ok());
+  DdpgState state = ddpg.state();
+  state.cost_scale = 1e-160;  // rewards of those that are there already
+  ddpg.restore(state);
+  Rollouts<> rollouts = random_rollouts(5);
+  rollouts.cost.setConstant(state.cost_mean);
+  const DdpgReport report = update_with(ddpg, rollouts, 3);
+  EXPECT_EQ(report.failure.kind, FailureKind::non_finite_update) << report.failure.message();
+  EXPECT_GE(report.updates, 1);
+  EXPECT_EQ(ddpg.state(), state);
 }
 
 TEST(Ddpg, RepeatsBitByBitFromACopy) {
@@ -311,6 +362,11 @@ TEST(Ddpg, RefusesOptionsRolloutsAndStates) {
   };
   refuses_state([](DdpgState& s) { s.networks.actor.parameters()(0) = nan; });
   refuses_state([](DdpgState& s) { s.networks.critic_adam[1].m.conservativeResize(3); });
+  refuses_state([](DdpgState& s) { s.networks.critic_adam[0].v(0) = -1e-9; });
+  refuses_state([](DdpgState& s) { s.networks.actor_adam.v(0) = nan; });
+  refuses_state([](DdpgState& s) { s.states.points = 1e-320; });
+  refuses_state([](DdpgState& s) { s.states.mean(0) = 1.0; });  // of no points
+  refuses_state([](DdpgState& s) { s.steps = std::numeric_limits<long>::max(); });
   refuses_state([](DdpgState& s) { s.replay = Replay(3, 2, 51); });
   refuses_state([](DdpgState& s) { s.replay.next = 1; });
   refuses_state([](DdpgState& s) { s.cost_scale = 0.0; });

@@ -78,5 +78,31 @@ TEST(Replay, EqualityIsOfWhatItHolds) {
   EXPECT_TRUE(a == b);
 }
 
+// However full the ring is, and however many transitions come, more than it holds among them.
+TEST(Replay, WhatWasReplacedIsPutBack) {
+  for (const int before : {0, 2, 5, 6, 9}) {
+    for (const int added : {1, 3, 5, 6, 11}) {
+      Replay replay(1, 1, 6);
+      double number = 0.0;
+      const auto add = [&](int count) {
+        for (int i = 0; i < count; ++i) {
+          number += 1.0;
+          const VectorX value = VectorX::Constant(1, number);
+          replay.add(i, value, 10.0 * value, number, -value);
+        }
+      };
+      add(before);
+      const Replay expected = replay;
+      const ReplacedTransitions replaced(replay, added);
+      add(added);
+      EXPECT_FALSE(replay == expected);
+      replaced.put_back(replay);
+      EXPECT_TRUE(replay == expected) << before << " and " << added;
+      add(4);
+      EXPECT_EQ(replay.size, std::min(6, before + 4));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pilqr

@@ -139,12 +139,60 @@ TEST(Trpo, AFailureLeavesAllAsItWas) {
   EXPECT_EQ(trpo.state(), other.state());  // what failed has left no trace, and repeats agree
 }
 
+// One rollout whose numbers are finite, and their squares are not: in the first update and later.
+TEST(Trpo, NumbersThatAreTooLargeAreAFailureAndLeaveAllAsItWas) {
+  const auto check = [](const auto& enlarge, bool first) {
+    Trpo trpo = small_trpo();
+    if (!first) {
+      ASSERT_TRUE(update_with(trpo, random_rollouts(6)).ok());
+    }
+    const TrpoState before = trpo.state();
+    const NetworkPolicy policy = trpo.policy();
+    Rollouts<> large = random_rollouts(7);
+    enlarge(large);
+    const TrpoReport report = update_with(trpo, large);
+    EXPECT_EQ(report.failure.kind, FailureKind::non_finite_update) << report.failure.message();
+    EXPECT_TRUE(report.rejected().ok()) << "a failure is not counted twice";
+    EXPECT_EQ(trpo.state(), before);
+    EXPECT_EQ(trpo.policy(), policy);
+    EXPECT_TRUE(update_with(trpo, random_rollouts(8), 1).ok()) << "it goes on";
+  };
+  for (const bool first : {true, false}) {
+    check([](Rollouts<>& r) { r.cost(1, 2) = 1e160; }, first);
+    check([](Rollouts<>& r) { r.cost.row(2).setConstant(1e308); }, first);
+    check([](Rollouts<>& r) { r.x[3](1, 0) = -1e160; }, first);
+    check([](Rollouts<>& r) { r.x[3](1, 0) = 1.7e308, r.x[3](1, 1) = -1.7e308; }, first);
+  }
+}
+
+// A line search without a good step: the policy has not moved, and the report says so.
+TEST(Trpo, AStepThatIsNotMadeIsReported) {
+  TrpoOptions options{.hidden = {6}, .value = {.hidden = {6}}};
+  options.trust_region.kl_step = 50.0;  // far beyond what the quadratic model is good for
+  options.trust_region.backtracks = 0;
+  Trpo trpo = small_trpo(options);
+  const TrpoState before = trpo.state();
+  const TrpoReport report = update_with(trpo, random_rollouts(6));
+  ASSERT_TRUE(report.ok());
+  EXPECT_FALSE(report.step.moved);
+  EXPECT_EQ(report.rejected().kind, FailureKind::no_improvement);
+  EXPECT_EQ(report.rejected().value, report.step.gradient);
+  EXPECT_GT(report.step.gradient, 0.0);
+  EXPECT_TRUE(report.rejected().message().ends_with("(norm of the policy gradient; 1 steps tried)"))
+      << report.rejected().message();
+  EXPECT_EQ(trpo.state().policy, before.policy);
+  EXPECT_NE(trpo.state().value, before.value) << "the value function has learnt";
+  Trpo moving = small_trpo();
+  EXPECT_TRUE(update_with(moving, random_rollouts(6)).rejected().ok());
+}
+
 TEST(Trpo, OneStepOneSampleAndEqualCosts) {
   Trpo trpo = small_trpo({.hidden = {}, .value = {.hidden = {}}}, 1);
   Rollouts<> one = random_rollouts(9, 1, 1);
   const TrpoReport report = update_with(trpo, one);
   EXPECT_TRUE(report.ok());
   EXPECT_FALSE(report.step.moved);  // one advantage, of mean 0
+  EXPECT_TRUE(report.rejected().ok()) << "there was nothing to move for";
   EXPECT_TRUE(std::isnan(report.explained_variance));
 }
 
@@ -159,8 +207,10 @@ TEST(Trpo, RefusesOptionsRolloutsAndStates) {
   EXPECT_THROW(update_with(trpo, random_rollouts(1, 6)), InvalidArgument);
   EXPECT_THROW(trpo.update({}, test::training_stream(0)), InvalidArgument);
   TrpoState state = trpo.state();
-  state.policy.log_std(0) = std::nan("");
-  EXPECT_THROW(trpo.restore(state), InvalidArgument);
+  for (const double bad : {std::nan(""), 800.0, -800.0}) {  // a deviation of infinity, of 0
+    state.policy.log_std(0) = bad;
+    EXPECT_THROW(trpo.restore(state), InvalidArgument) << bad;
+  }
   state = small_trpo({.hidden = {7}}).state();
   EXPECT_THROW(trpo.restore(state), InvalidArgument);
 }

@@ -87,6 +87,24 @@ TEST(ValueFunction, ANaNIsAFailureAndLeavesItAsItWas) {
   EXPECT_EQ(value.state(), before);
 }
 
+// Finite, and the square of their deviation is not, or their sum.
+TEST(ValueFunction, ReturnsThatAreTooLargeAreAFailureAndLeaveItAsItWas) {
+  const Points points;
+  for (const bool first : {true, false}) {
+    ValueFunction value = fresh();
+    if (!first) {
+      ASSERT_TRUE(fit(value, points.z, points.returns).ok());
+    }
+    const ValueState before = value.state();
+    VectorX large = points.returns;
+    large(3) = -1e160;
+    EXPECT_EQ(fit(value, points.z, large).kind, FailureKind::non_finite_update);
+    EXPECT_EQ(fit(value, points.z, VectorX::Constant(200, 1e308)).kind,
+              FailureKind::non_finite_update);
+    EXPECT_EQ(value.state(), before);
+  }
+}
+
 TEST(ValueFunction, RefusesOptionsAndStates) {
   EXPECT_THROW(fresh({.epochs = 0}), InvalidArgument);
   EXPECT_THROW(fresh({.batch = 0}), InvalidArgument);
@@ -96,6 +114,9 @@ TEST(ValueFunction, RefusesOptionsAndStates) {
   state.scale = 0.0;
   EXPECT_THROW(value.restore(state), InvalidArgument);
   EXPECT_THROW(value.restore(fresh({.hidden = {9}}).state()), InvalidArgument);
+  state = value.state();
+  state.adam.v(2) = -1e-9;
+  EXPECT_THROW(value.restore(state), InvalidArgument);
 }
 
 }  // namespace

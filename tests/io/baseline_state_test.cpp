@@ -101,5 +101,47 @@ TEST(BaselineState, RefusesDamage) {
                        [&](const SafeTensors& c) { ddpg_from_safetensors(c, "f", ddpg); });
 }
 
+// Finite numbers that would break the policy or the next update: refused when they are read.
+TEST(BaselineState, RefusesWhatWouldBreakLater) {
+  struct Case {
+    const char* name;
+    double value;
+  };
+  Trpo trpo = small_trpo();
+  Ddpg ddpg = small_ddpg();
+  ASSERT_TRUE(update_with(trpo, random_rollouts(1)).ok());
+  ASSERT_TRUE(update_with(ddpg, random_rollouts(1)).ok());
+  const auto refused = [](SafeTensors contents, const Case& c, const auto& from) {
+    auto& values = std::get<std::vector<double>>(contents.tensors.at(c.name).values);
+    values.front() = c.value;
+    const std::string message = test::file_error([&] { from(contents); });
+    EXPECT_EQ(message.rfind("f: ", 0), 0U) << c.name << " " << c.value << ": " << message;
+  };
+  const TrpoState trpo_before = trpo.state();
+  for (const Case& c :
+       {Case{"log_std", 800.0}, Case{"log_std", -800.0}, Case{"value_adam/v", -1e-30},
+        Case{"states/points", 1e-320}, Case{"states/points", 0.0}, Case{"states/points", 2.5},
+        Case{"states/squares", -1.0}, Case{"value_scale", 0.0}}) {
+    refused(trpo_to_safetensors(trpo), c,
+            [&](const SafeTensors& s) { trpo_from_safetensors(s, "f", trpo); });
+  }
+  EXPECT_EQ(trpo.state(), trpo_before);
+  const DdpgState ddpg_before = ddpg.state();
+  for (const Case& c :
+       {Case{"actor_adam/v", -1e-30}, Case{"critic_adam_0/v", -1e-30},
+        Case{"critic_adam_1/v", -1e-30}, Case{"states/points", 1e-320}, Case{"cost_scale", 0.0}}) {
+    refused(ddpg_to_safetensors(ddpg), c,
+            [&](const SafeTensors& s) { ddpg_from_safetensors(s, "f", ddpg); });
+  }
+  EXPECT_EQ(ddpg.state(), ddpg_before);
+  DdpgOptions large = test::small_ddpg_options();  // a parameter times the scale of the controls
+  large.action_scale = VectorX::Constant(2, 10.0);
+  Ddpg other = small_ddpg(large);
+  SafeTensors contents = ddpg_to_safetensors(other);
+  std::get<std::vector<double>>(contents.tensors.at("actor").values).back() = 1e308;
+  EXPECT_TRUE(test::contains(test::file_error([&] { ddpg_from_safetensors(contents, "f", other); }),
+                             "not finite in the unit of the controls"));
+}
+
 }  // namespace
 }  // namespace pilqr

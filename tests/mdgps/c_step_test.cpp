@@ -177,6 +177,7 @@ TEST_F(CStep, AFailureLeavesTheOptimiserAsItWas) {
     report = c_step(optimizer, tiny, bad, cost, RandomStream({.seed = 1}));
     EXPECT_EQ(report.failure.kind, FailureKind::non_finite_update);
     EXPECT_EQ(report.failure.step, 3);
+    EXPECT_EQ(report.cost_mean, bad.total_cost().mean()) << "what was sampled is known";
     EXPECT_TRUE(optimizer.policy() == before.policy());
     // It goes on as if nothing had been.
     auto fresh = before;

@@ -1,4 +1,5 @@
-/// Rollouts that fail, with every kind of learner: listed, left out, kept, and no harm to learning.
+/// Rollouts that fail, with every kind of learner: listed, left out, kept. That they do no harm to
+/// learning: faulty_learning_test.cpp.
 
 #include <gtest/gtest.h>
 
@@ -61,7 +62,9 @@ TEST_P(FaultsOf, AreListedAndLeftOut) {
     EXPECT_EQ(record.rollouts, settings.samples + again);
     EXPECT_EQ(run.used[i], settings.samples - lost);
   }
-  EXPECT_GE(listed.size(), 2U);
+  // About 48 rollouts with the second attempts, of which 9.6 fail in the mean; fewer than 5 have a
+  // chance of 4 %, and the seed is fixed.
+  EXPECT_GE(listed.size(), 5U);
   std::multiset<std::string> told;
   for (const FailedRollout<>& f : run.failed) {
     told.insert(fmt::format("{} {}", f.iteration, f.failure.message()));

@@ -31,6 +31,7 @@ struct LearnerRun {
                                .noise = settings.noise,
                                .faults = settings.faults,
                                .stop = settings.stop,
+                               .first_iteration = first_iteration,
                                .conditions = settings.conditions};
     TrainCallbacks<> callbacks;
     callbacks.on_failed_rollout = [this](const FailedRollout<>& f) { failed.push_back(f); };
@@ -86,6 +87,7 @@ struct LearnerRun {
   Settings settings;
   const Task& task;
   Learner learner;
+  int first_iteration = 0;  ///< of the next training
   std::vector<IterationRecord> log{};
   std::vector<int> used{};  ///< rollouts, of the log's
   std::vector<FailedRollout<>> failed{};

@@ -17,12 +17,13 @@
 namespace pilqr::test {
 
 /// One linear system, started around another point in every condition. On request every rollout of
-/// one condition throws at step 2.
+/// one condition throws at step 2, and one starts at the point itself.
 struct Starts {
   static constexpr int Nx = Dynamic;
   static constexpr int Nu = Dynamic;
   Linear linear = stable_system();
   int bad_condition = -1;
+  int exact_condition = -1;
   bool bad = false;
 
   static VectorX start(int condition) {
@@ -32,7 +33,7 @@ struct Starts {
     bad = condition == bad_condition;
     x.resize(kNx);
     stream.fill_normal(x);
-    x = (0.3 * x + start(condition)).eval();
+    x = ((condition == exact_condition ? 0.0 : 0.3) * x + start(condition)).eval();
   }
   void step(int t, const VectorX& x, const VectorX& u, RandomStream& stream, VectorX& next) const {
     if (bad && t == 2) throw std::runtime_error("bad condition");

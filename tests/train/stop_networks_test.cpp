@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 #include "pilqr/train/baselines.hpp"
@@ -147,6 +148,35 @@ TEST(StopOfGuidedSearch, AFailedConditionIsSampledAgain) {
   ASSERT_TRUE(run.train(next).ok());
   EXPECT_EQ(run.failed_updates, 0);
   EXPECT_FALSE(run.learner.locals()[1].policy() == before);
+}
+
+// The policy that a failed update of a network alone leaves is that before, and is sampled again,
+// with other noise.
+TEST(StopOfBaselines, AFailedUpdateLeavesThePolicyToBeSampledAgain) {
+  MoodyBaseline run({1});
+  TrainOptions options{.iterations = 1, .samples = 8, .seed = 3};
+  ASSERT_TRUE(run.train(options).ok());
+  const NetworkPolicy before = run.learner.policy();
+  options.first_iteration = 1;
+  const auto failing = run.train(options);
+  ASSERT_TRUE(failing.ok());
+  EXPECT_EQ(run.failed_updates, 1);
+  EXPECT_TRUE(run.learner.policy() == before);
+  for (const IterationRecord& record : failing.last.conditions) {
+    EXPECT_EQ(record.report.failure.kind, FailureKind::singular_fit);
+    EXPECT_TRUE(std::isfinite(record.report.cost_mean));
+  }
+  options.first_iteration = 2;
+  const auto good = run.train(options);
+  ASSERT_TRUE(good.ok());
+  EXPECT_EQ(run.failed_updates, 0);
+  EXPECT_FALSE(run.learner.policy() == before);
+  Starts system;
+  const Rollouts<> expected = sample(system, regulator_cost(), NetworkActor(before, T),
+                                     {.samples = 8, .seed = 3, .iteration = 2, .condition = 1})
+                                  .rollouts;
+  EXPECT_EQ(good.last.rollouts[1].cost, expected.cost);
+  EXPECT_NE(good.last.rollouts[1].cost, failing.last.rollouts[1].cost);
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ struct DdpgReport {
   double value_mean = 0.0;   ///< mean of Q over them and their transitions, the same
   long samples = 0;          ///< rollouts of all updates so far
   long steps = 0;            ///< their control steps
-  Failure failure{};         ///< if not ok, the networks are as before; the replay has the rollouts
+  Failure failure{};         ///< if not ok, all is as before the update
   [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
 };
 
@@ -114,23 +114,30 @@ class Ddpg {
   /// The present policy, with its exploration as covariance and the limits of the controls.
   [[nodiscard]] NetworkPolicy policy() const;
 
-  /// Takes in rollouts, one batch per condition, and makes the updates that they allow. Throws
-  /// InvalidArgument on rollouts of other sizes.
+  /// Takes in rollouts, one batch per condition, and makes the updates that they allow. Reports
+  /// non_finite_update if the networks, or a sum over states or costs, overflow, as finite numbers
+  /// may; the rollouts are then forgotten. Throws InvalidArgument on rollouts of other sizes.
   /// @param stream for the transitions that are learnt from and the targets' noise.
   DdpgReport update(const std::vector<RolloutsView>& batches, RandomStream stream);
 
   /// What a checkpoint has to hold.
   [[nodiscard]] const DdpgState& state() const { return state_; }
-  /// Throws InvalidArgument unless the sizes are the same and all is finite.
+  /// Throws InvalidArgument unless the sizes are the same and all is finite, the policy's numbers
+  /// in the unit of the controls too.
   void restore(DdpgState state);
 
  private:
+  [[nodiscard]] NetworkPolicy policy_of(const DdpgState& state) const;
+  void require_fits(const std::vector<RolloutsView>& batches) const;
   void remember(const std::vector<RolloutsView>& batches);
+  Failure scale_rewards(const std::vector<RolloutsView>& batches);
   void draw(RandomStream& stream, const Normalisation& normalisation);
   void set_targets(const DdpgNetworks& networks, RandomStream& stream);
   Failure improve_critics(DdpgNetworks& networks, DdpgReport& sums);
   Failure improve_actor(DdpgNetworks& networks);
-  Failure learn(int updates, RandomStream& stream, DdpgNetworks& networks, DdpgReport& report);
+  Failure learn(double due, RandomStream& stream, DdpgReport& report);
+  Failure make_updates(int updates, RandomStream& stream, DdpgNetworks& networks,
+                       DdpgReport& report);
 
   DdpgOptions options_;
   int steps_;

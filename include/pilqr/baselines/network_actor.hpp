@@ -47,6 +47,11 @@ class NetworkActor {
 [[nodiscard]] NetworkPolicy scaled_policy(const Mlp& network, const Normalisation& normalisation,
                                           const VectorX& scale, const VectorX& std);
 
+/// Whether a saved number of rollouts, steps or updates is one that can be added to: 0 to 10^18.
+[[nodiscard]] constexpr bool is_count(long number) {
+  return number >= 0 && number <= 1'000'000'000'000'000'000;
+}
+
 /// The scale of the controls: ones if there are no numbers. Throws InvalidArgument unless there are
 /// none or nu, all positive.
 [[nodiscard]] VectorX valid_action_scale(const VectorX& scale, int nu);

@@ -31,6 +31,20 @@ struct Replay {
   void add(const RolloutsView& rollouts);
 };
 
+/// The transitions whose places new ones will take, to be put back.
+class ReplacedTransitions {
+ public:
+  /// @param count of transitions that will be added, >= 1.
+  ReplacedTransitions(const Replay& replay, long count);
+  /// Makes the replay as it was, after no more than so many additions.
+  void put_back(Replay& replay) const;
+
+ private:
+  int size_, next_;
+  int first_ = 0;  // place of the first of them
+  Replay old_;     // in the order of their places
+};
+
 /// Equal transitions in equal places; what else is in the memory does not count.
 bool operator==(const Replay& a, const Replay& b);
 

@@ -21,6 +21,9 @@ struct RunningMoments {
   /// if an entry is NaN or infinite; nothing is then taken in.
   void add(const ConstMatrixRef& x);
 
+  /// Whether the sums have not overflowed; normalisation() would throw then.
+  [[nodiscard]] bool finite() const { return mean.allFinite() && squares.allFinite(); }
+
   /// Mean and standard deviation, or least_scale where that is larger; those of no points are 0
   /// and 1. Throws InvalidArgument on invalid options.
   [[nodiscard]] Normalisation normalisation(const NormalisationOptions& options) const;
@@ -29,7 +32,8 @@ struct RunningMoments {
   friend bool operator==(const RunningMoments&, const RunningMoments&) = default;
 };
 
-/// Throws InvalidArgument unless sizes agree, all is finite and no square or count is negative.
+/// Throws InvalidArgument unless sizes agree, all is finite, no square is negative, and the points
+/// are a whole number; of none there are no sums.
 void require_valid(const RunningMoments& moments);
 
 }  // namespace pilqr

@@ -41,6 +41,9 @@ struct TrpoReport {
   long steps = 0;         ///< their control steps
   Failure failure{};      ///< if not ok, all is as before the update
   [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
+  /// Why the policy did not move though it had a gradient; the value function and the moments of
+  /// the states have learnt all the same.
+  [[nodiscard]] Failure rejected() const { return step.rejected(); }
 };
 
 /// All that decides the future of a run, besides the options.
@@ -71,19 +74,22 @@ class Trpo {
 
   /// One step on rollouts of policy(), one batch per condition. The moments of the states, and with
   /// them the policy, take the batch in after the step; those of the first batch are needed before
-  /// it, when the policy is hardly more than its noise. Throws InvalidArgument on rollouts of other
-  /// sizes.
+  /// it, when the policy is hardly more than its noise. Reports non_finite_update if a sum of the
+  /// rollouts overflows, as finite numbers may. Throws InvalidArgument on rollouts of other sizes.
   /// @param stream for the order of the points.
   TrpoReport update(const std::vector<RolloutsView>& batches, RandomStream stream);
 
   /// What a checkpoint has to hold.
   [[nodiscard]] const TrpoState& state() const { return state_; }
-  /// Throws InvalidArgument unless the sizes are the same and all is finite.
+  /// Throws InvalidArgument unless the sizes are the same and all is finite, the policy's numbers
+  /// in the unit of the controls too.
   void restore(TrpoState state);
 
  private:
   void gather(const std::vector<RolloutsView>& batches);
-  double estimate(const std::vector<RolloutsView>& batches, ValueFunction& value);
+  Failure estimate(const std::vector<RolloutsView>& batches, ValueFunction& value,
+                   double& explained_variance);
+  [[nodiscard]] NetworkPolicy policy_of(const TrpoState& state) const;
 
   TrpoOptions options_;
   int steps_;

@@ -48,13 +48,17 @@ void require_valid(const TrustRegionOptions& options);
 
 /// What a step did.
 struct TrustRegionReport {
-  bool moved = false;  ///< false: no shorter step was good either, and the policy is as it was
+  bool moved = false;        ///< false: the policy is as it was
+  double gradient = 0.0;     ///< its norm; 0: there is nothing to move for
   double improvement = 0.0;  ///< of the surrogate, in advantages
   double kl = 0.0;           ///< mean divergence of the old policy from the new one, nats
   int backtracks = 0;        ///< how often the step was shortened
   double residual = 0.0;     ///< of the conjugate gradient, over the gradient's norm
   Failure failure{};         ///< if not ok, the policy is as it was
   [[nodiscard]] bool ok() const { return failure.ok(); }  ///< no failure
+  /// no_improvement if there was a way to move and no step along it was good, however short; the
+  /// value is the gradient's norm.
+  [[nodiscard]] Failure rejected() const;
 };
 
 /// A step and its parts, with their buffers: steps of the same sizes do not allocate after the

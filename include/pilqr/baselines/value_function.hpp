@@ -47,7 +47,8 @@ class ValueFunction {
   void evaluate(const ConstMatrixRef& z, VectorRef values);
 
   /// Least squares by Adam on shuffled batches. Returns non_finite_update, and stays as it was, if
-  /// a return or the loss is not finite. Allocates nothing in its loop.
+  /// a return or the loss is not finite, or their mean or deviation is above 1e100. Allocates
+  /// nothing in its loop.
   [[nodiscard]] Failure fit(const ConstMatrixRef& z, const ConstVectorRef& returns,
                             RandomStream& stream);
 

@@ -59,6 +59,7 @@ enum class FailureKind {
   non_finite_update,    ///< an update produced NaN or infinity
   timed_out,            ///< a rollout took longer than allowed; the value is its seconds
   rejected,             ///< a rollout that the operator declared failed
+  no_improvement,       ///< no step that was tried is both allowed and better
 };
 
 /// The fixed, lower-case name of a kind, as it stands in metrics and messages.
@@ -86,6 +87,8 @@ constexpr const char* name(FailureKind kind) {
       return "timed_out";
     case FailureKind::rejected:
       return "rejected";
+    case FailureKind::no_improvement:
+      return "no_improvement";
   }
   return "unknown";
 }

@@ -30,7 +30,8 @@ template <int Nx, int Nu>
 }
 
 /// One update of the optimiser that starts from `reference`, the linearised global policy, and
-/// bounds the divergence from it. On failure the optimiser is as it was.
+/// bounds the divergence from it. On failure the optimiser is as it was; the report has the costs
+/// of the rollouts all the same.
 /// @param rollouts of any policy, around which the reference was linearised.
 /// @param stream for the optimiser.
 template <class Optimizer, int Nx, int Nu, Cost C>
@@ -39,9 +40,11 @@ template <class Optimizer, int Nx, int Nu, Cost C>
                                   const RandomStream& stream) {
   const auto as_reference = reexpress(rollouts, reference);
   if (const int t = as_reference.xi.first_non_finite_step(); t >= 0) {
-    return failed({}, {.kind = FailureKind::non_finite_update,
-                       .step = t,
-                       .detail = "controls in units of the linearised policy's deviation"});
+    UpdateReport report;
+    describe_samples(rollouts, report);
+    return failed(report, {.kind = FailureKind::non_finite_update,
+                           .step = t,
+                           .detail = "controls in units of the linearised policy's deviation"});
   }
   auto before = optimizer.policy();
   optimizer.set_policy(std::move(reference));

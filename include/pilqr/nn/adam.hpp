@@ -35,6 +35,10 @@ struct AdamState {
   friend bool operator==(const AdamState&, const AdamState&) = default;
 };
 
+/// Throws InvalidArgument unless both means have so many entries, all finite, those of the squares
+/// not negative, and the steps are 0 to 10^18.
+void require_valid(const AdamState& state, int parameters);
+
 /// One step against the gradient, with both means corrected for their start at zero. Reports
 /// non_finite_update, and changes nothing, if the gradient is NaN or infinite or its squares
 /// overflow. Throws InvalidArgument unless the options are valid and all sizes agree. Does not

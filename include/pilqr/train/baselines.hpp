@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pilqr/baselines/network_actor.hpp"
+#include "pilqr/io/baseline_state.hpp"
 #include "pilqr/iteration.hpp"
 #include "pilqr/train/failed_updates.hpp"
 #include "pilqr/train/trainer.hpp"
@@ -16,7 +17,7 @@
 namespace pilqr {
 
 /// What learns one network policy from rollouts of it: Trpo, Ddpg. update() reports its failure,
-/// and the samples and steps so far.
+/// and the samples and steps so far; if its report has rejected(), a Failure, that counts as one.
 template <class L>
 concept Baseline = std::copyable<L> &&
     requires(L& learner, const L& other, const std::vector<RolloutsView>& batches,
@@ -31,21 +32,25 @@ template <class Update, int Nx = Dynamic, int Nu = Dynamic>
 struct BaselineReport {
   /// One per condition, in their order: its samples' costs, its rollouts and what failed of them.
   std::vector<IterationRecord> conditions;
-  std::vector<Rollouts<Nx, Nu>> rollouts;  ///< the good ones of each condition, as they were made
+  /// The good ones of each condition, as they were made; of one that has none, incomplete ones.
+  std::vector<Rollouts<Nx, Nu>> rollouts;
   Update update{};               ///< what the learner reports; as new if there was no update
   bool sampled = true;           ///< whether there were enough good rollouts for an update
   double seconds_rollout = 0.0;  ///< all rollouts on this rank
   double seconds_update = 0.0;   ///< of the learner
 
-  /// Why there was no update: too few good rollouts, in the first condition that lacks some, or the
-  /// update's own failure.
+  /// Why there was no update: too few good rollouts, named by the first condition that lacks some,
+  /// or the update's own failure; or why the update moved nothing.
   [[nodiscard]] Failure failure() const {
     for (const IterationRecord& record : conditions) {
       if (!sampled && !record.report.ok()) return record.report.failure;
     }
+    if constexpr (requires { update.rejected(); }) {
+      if (update.failure.ok()) return update.rejected();
+    }
     return update.failure;
   }
-  /// Mean total cost of the samples, over the conditions.
+  /// Mean total cost of the samples, over the conditions; NaN if one of them has no good rollout.
   [[nodiscard]] double cost_mean() const {
     double sum = 0.0;
     for (const IterationRecord& record : conditions) sum += record.report.cost_mean;
@@ -59,6 +64,49 @@ using BaselineReportOf = BaselineReport<
     std::remove_cvref_t<decltype(std::declval<L&>().update(
         std::declval<const std::vector<RolloutsView>&>(), std::declval<const RandomStream&>()))>,
     S::Nx, S::Nu>;
+
+namespace detail {
+
+/// Adds what ranks must have in common to a message: what the learner carries, as far as there are
+/// files of it, and the policy.
+template <Baseline L>
+void put_learner(const L& learner, MessageWriter& out) {
+  put(learner.policy(), out);
+  const auto put_contents = [&](const SafeTensors& contents) {
+    out.put(std::hash<std::string>{}(encode_safetensors(contents)));
+  };
+  if constexpr (std::same_as<L, Trpo>) put_contents(trpo_to_safetensors(learner));
+  if constexpr (std::same_as<L, Ddpg>) put_contents(ddpg_to_safetensors(learner));
+}
+
+/// What an update says of itself in the line of every condition.
+/// @param after the policy after it.
+template <class Update>
+void describe_network(const Update& update, const NetworkPolicy& after, UpdateReport& report) {
+  report.noise_std_min = after.covariance_factor().rowwise().norm().minCoeff();
+  if (!update.failure.ok()) return;
+  if constexpr (std::same_as<Update, TrpoReport>) {
+    report.kl_mean = update.step.kl;
+    report.moved = update.step.moved ? 1 : 0;
+  }
+}
+
+/// The totals of an iteration with too few good rollouts, in every condition that lost some.
+template <int Nx, int Nu>
+void describe_lack(const ConditionBatches<Nx, Nu>& batches, int good, int all,
+                   const FaultOptions& faults, std::vector<IterationRecord>& records) {
+  for (std::size_t m = 0; m < records.size(); ++m) {
+    for (const auto& failed : batches.failed[m]) {
+      if (failed.failure.attempt < faults.retries) continue;  // it was made again
+      Failure& failure = records[m].report.failure;
+      failure = failed.failure;
+      failure.detail = how_many_are_good(failure.detail, good, all, faults.needed(all));
+      break;
+    }
+  }
+}
+
+}  // namespace detail
 
 /// The rollouts of a condition with what a policy sees in the place of the states.
 [[nodiscard]] inline Rollouts<> observed(const RolloutsView& r, const Observation& observation) {
@@ -76,10 +124,11 @@ using BaselineReportOf = BaselineReport<
 /// exploration, then one update() on all of them, as the policy saw them. Of the options, samples,
 /// seed, noise, faults and conditions count. There are as many conditions as options.conditions, or
 /// as costs if that is empty; see train() for costs, executor and team. All ranks must be given the
-/// same and have equal learners; each of them makes the update. A condition with too few good
-/// rollouts is left out, which its record says: there may be but one of each, so it is of all
-/// samples that FaultOptions::least_share has to be good. If less is, there is no update; if that
-/// fails, every condition's record says so.
+/// same and have equal learners; each of them makes the update. There may be but one rollout of
+/// each condition: it is of all samples together that FaultOptions::least_share has to be good. If
+/// less is, there is no update, and the records of the conditions that lost rollouts say so.
+/// Otherwise the learner gets all that are good, and a condition without any is left out, which its
+/// record says. If the update fails, or moves nothing (TrpoReport::rejected), every record says so.
 /// @param observations of the conditions; none: the state alone in all.
 /// @param reject, on_failed see TrainCallbacks.
 template <Baseline L, System S, Cost C, Executor E, Team R = SingleRank>
@@ -100,8 +149,10 @@ BaselineReportOf<L, S> iterate(L& learner, S& system, const std::vector<C>& cost
     actors.emplace_back(learner.policy(), learner.steps(),
                         observations.empty() ? Observation{} : observations[m]);
   }
+  TrainOptions any_good = options;  // of each condition; all together are counted below
+  any_good.faults.least_share = std::numeric_limits<double>::min();
   auto batches = sample_conditions<S::Nx, S::Nu>(
-      system, costs, static_cast<int>(M), [&](std::size_t m) { return actors[m]; }, options,
+      system, costs, static_cast<int>(M), [&](std::size_t m) { return actors[m]; }, any_good,
       iteration, executor, team, reject, on_failed);
   const auto sampled = Clock::now();
   report.seconds_rollout = std::chrono::duration<double>(sampled - start).count();
@@ -124,17 +175,23 @@ BaselineReportOf<L, S> iterate(L& learner, S& system, const std::vector<C>& cost
     seen.push_back(
         observed(report.rollouts[m], observations.empty() ? Observation{} : observations[m]));
   }
-  report.sampled = good >= options.faults.needed(options.samples * static_cast<int>(M));
-  if (!report.sampled) return report;
+  const int all = options.samples * static_cast<int>(M);
+  report.sampled = good >= options.faults.needed(all);
+  if (!report.sampled) {
+    detail::describe_lack(batches, good, all, options.faults, report.conditions);
+    return report;
+  }
   const std::vector<RolloutsView> views(seen.begin(), seen.end());
   report.update =
       learner.update(views, RandomStream({.seed = options.seed,
                                           .iteration = static_cast<std::uint32_t>(iteration),
                                           .purpose = StreamPurpose::baseline}));
   report.seconds_update = std::chrono::duration<double>(Clock::now() - sampled).count();
+  const NetworkPolicy after = learner.policy();
   for (IterationRecord& record : report.conditions) {
     record.seconds_update = report.seconds_update / static_cast<double>(M);
-    if (record.report.ok()) record.report.failure = report.update.failure;
+    detail::describe_network(report.update, after, record.report);
+    if (record.report.ok()) record.report.failure = report.failure();
   }
   return report;
 }
@@ -157,16 +214,26 @@ struct BaselineCallbacks : TrainCallbacks<S::Nx, S::Nu> {
   std::function<void(int iteration, const BaselineReportOf<L, S>& report)> on_report{};
 };
 
-/// `options.iterations` iterations. A failed update leaves the policy, to be sampled again; see
-/// train() of guided policy search (train/mdgps.hpp) for when that ends the training and for
-/// failed_updates, iterate() for the rest, and train() of trajectory optimisers (train/trainer.hpp)
-/// for the callbacks.
+/// `options.iterations` iterations. A failed or rejected update leaves the policy, to be sampled
+/// again. The training ends with a failure when too few rollouts of all conditions together are
+/// good, after StopOptions::failed_updates such updates in a row, or when the iterations are over
+/// and all of them since iteration 0 have failed. See iterate() for the rest, and train() of
+/// trajectory optimisers (train/trainer.hpp) for the callbacks and for what ranks must agree on; of
+/// the learner its policy and state are compared, and failed_updates. Throws InvalidArgument as
+/// that does.
+/// @param failed_updates updates in a row that have failed; a training that goes on needs what the
+/// last call left, others 0.
 template <Baseline L, System S, Cost C, Executor E, Team R>
 BaselineResult<BaselineReportOf<L, S>> train(
     L& learner, S& system, const std::vector<C>& costs,
     const std::vector<Observation>& observations, const TrainOptions& options,
     const std::type_identity_t<BaselineCallbacks<L, S>>& callbacks, E& executor, R&& team,
     int& failed_updates) {
+  const auto put_state = [&](MessageWriter& work) {
+    work.put(failed_updates);
+    detail::put_learner(learner, work);
+  };
+  detail::require_same_work(options, static_cast<bool>(callbacks.reject), put_state, team);
   BaselineResult<BaselineReportOf<L, S>> result;
   for (int n = 0; n < options.iterations; ++n) {
     const int iteration = options.first_iteration + n;

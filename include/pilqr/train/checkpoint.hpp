@@ -56,7 +56,9 @@ Progress checkpoint_from_safetensors(SafeTensors contents, const std::filesystem
 std::filesystem::path previous_checkpoint(const std::filesystem::path& path);
 
 /// Writes the file atomically and with a checksum (io/sealed.hpp); the one that was there becomes
-/// the previous_checkpoint. Throws FileError; the file that was there is then untouched.
+/// the previous_checkpoint. What is to be written is read first, as load_checkpoint would: there is
+/// never a checkpoint that a run cannot go on from. Throws FileError; the files that were there are
+/// then untouched.
 void save_checkpoint(const std::filesystem::path& path, const Settings& settings,
                      const Progress& progress, const Learner& learner, Sync sync = Sync::now);
 

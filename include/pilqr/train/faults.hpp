@@ -20,7 +20,8 @@ struct FaultOptions {
   /// out.
   int retries = 1;
   /// An update takes place if at least this share of the samples, rounded up, is good; in (0, 1].
-  /// With fewer the training ends.
+  /// With fewer the training ends. Of every condition by itself or, with TRPO and DDPG, of all
+  /// together.
   double least_share = 0.5;
   double time_limit = std::numeric_limits<double>::infinity();  ///< s, see SampleOptions
 

@@ -14,8 +14,9 @@ namespace pilqr {
 
 /// When a training ends before its iterations are over.
 struct StopOptions {
-  /// When so many updates of one condition in a row have failed; >= 1. Until then the old policy
-  /// stands and is sampled again, with other noise.
+  /// When so many updates of one condition in a row have failed or, where one network learns from
+  /// all, so many iterations in which something has; >= 1. Until then the old policy stands and is
+  /// sampled again, with other noise.
   int failed_updates = 5;
 };
 

@@ -33,12 +33,19 @@ using Learner = std::variant<std::vector<AnyOptimizer>, AnyMdgps, AnyBaseline>;
 /// that cost holds here.
 struct BestNetwork {
   NetworkPolicy policy;                                   ///< that made the rollouts
-  double cost = std::numeric_limits<double>::infinity();  ///< mean over the conditions
+  double cost = std::numeric_limits<double>::infinity();  ///< see keep_best_network()
   int iteration = -1;                                     ///< whose rollouts they were
 
   /// Equal in all parts.
   friend bool operator==(const BestNetwork&, const BestNetwork&) = default;
 };
+
+/// Remembers the network that an iteration sampled if its cost is less than that of all before. A
+/// condition without a good rollout counts like the dearest of the others, so that it does not make
+/// the mean look better; if there is no cost at all, nothing is remembered.
+/// @param sampled the network that made the rollouts. @param conditions the iteration's records.
+void keep_best_network(const NetworkPolicy& sampled, const std::vector<IterationRecord>& conditions,
+                       int iteration, std::optional<BestNetwork>& best);
 
 /// A learner that has not begun, with the task's first policies. Throws InvalidArgument if a
 /// setting is invalid.

@@ -19,6 +19,7 @@
 #include "pilqr/model/global_policy.hpp"
 #include "pilqr/train/failed_updates.hpp"
 #include "pilqr/train/mdgps_options.hpp"
+#include "pilqr/train/message.hpp"
 #include "pilqr/train/share_mixtures.hpp"
 #include "pilqr/train/trainer.hpp"
 #include "pilqr/train/work.hpp"
@@ -63,6 +64,25 @@ class StopWatch {
   using Clock = std::chrono::steady_clock;
   Clock::time_point start_ = Clock::now();
 };
+
+/// Adds a global policy to a message: a network whole, of others the covariance and the mean at the
+/// origin and at each unit state.
+template <GlobalPolicy G>
+void put_policy(const G& policy, MessageWriter& out) {
+  if constexpr (requires { put(policy, out); }) {
+    put(policy, out);
+  } else {
+    MatrixX x = MatrixX::Zero(policy.nx(), policy.nx() + 1);
+    x.rightCols(policy.nx()).setIdentity();
+    MatrixX mean;
+    policy.mean(x, mean);
+    const auto put_all = [&](const MatrixX& part) {
+      for (const double value : part.reshaped()) out.put(value);
+    };
+    put_all(mean);
+    put_all(policy.covariance());
+  }
+}
 
 }  // namespace detail
 
@@ -130,8 +150,18 @@ class Mdgps {
     }
     priors_ = std::move(priors);
   }
-  /// The rollouts of the last iteration, one batch per condition; after a failed rollout they are
-  /// incomplete.
+  /// Adds what ranks must have in common to a message, for them to compare: what the optimisers
+  /// carry, the global policy and the mixtures.
+  void put_state(MessageWriter& out) const {
+    detail::put_states(locals_, out);
+    out.put(trained_);
+    detail::put_policy(global_, out);
+    for (const auto& prior : priors_) {
+      if (prior) out.put(std::hash<std::string>{}(encode_mixture(*prior)));
+    }
+  }
+  /// The rollouts of the last iteration, one batch per condition: the good ones; incomplete where
+  /// too few are.
   [[nodiscard]] const std::vector<Rollouts<Nx, Nu>>& rollouts() const { return batches_.rollouts; }
 
   /// One iteration of ML16 algorithm 1. Of the options, samples, seed, noise and conditions count;
@@ -285,8 +315,8 @@ struct MdgpsCallbacks : TrainCallbacks<Nx, Nu> {
 /// too few good rollouts, after StopOptions::failed_updates such iterations in a row, or when the
 /// iterations are over and something has failed in each since iteration 0. Costs, options, executor
 /// and team are those of train() for trajectory optimisers (train/trainer.hpp), and so is what
-/// ranks must agree on; they must have equal global policies besides. Throws InvalidArgument as
-/// that does.
+/// ranks must agree on; global policies, mixtures and failed_updates are compared besides. Throws
+/// InvalidArgument as that does.
 /// @param failed_updates iterations in a row that have failed; a training that goes on needs what
 /// the last call left, others 0.
 template <class Optimizer, class G, System S, Cost C, Executor E, Team R>
@@ -295,7 +325,11 @@ MdgpsResult train(S& system, const std::vector<C>& costs, Mdgps<Optimizer, G>& m
                   const MdgpsCallbacks<Mdgps<Optimizer, G>::Nx, Mdgps<Optimizer, G>::Nu>& callbacks,
                   E& executor, R&& team, int& failed_updates) {
   require_valid(options, costs.size(), mdgps.locals().size());
-  detail::require_same_work(options, mdgps.locals(), team, static_cast<bool>(callbacks.reject));
+  const auto put_state = [&](MessageWriter& work) {
+    work.put(failed_updates);
+    mdgps.put_state(work);
+  };
+  detail::require_same_work(options, static_cast<bool>(callbacks.reject), put_state, team);
   MdgpsResult result;
   for (int n = 0; n < options.iterations; ++n) {
     const int iteration = options.first_iteration + n;

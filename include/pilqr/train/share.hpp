@@ -9,6 +9,7 @@
 #include "pilqr/core/team.hpp"
 #include "pilqr/iteration.hpp"
 #include "pilqr/model/rollout.hpp"
+#include "pilqr/nn/network_policy.hpp"
 #include "pilqr/train/message.hpp"
 #include "pilqr/train/optimizer_state.hpp"
 
@@ -47,6 +48,9 @@ Failure get_failure(MessageReader& in);
 void put(const IterationRecord& record, MessageWriter& out);
 IterationRecord get_record(MessageReader& in);
 ///@}
+
+/// All that a network policy acts by, for ranks that compare theirs.
+void put(const NetworkPolicy& policy, MessageWriter& out);
 
 /// Bytes of one rollout in a message: states, controls, noise and costs.
 constexpr std::size_t rollout_bytes(int steps, int nx, int nu) {

@@ -51,26 +51,30 @@ struct TrainCallbacks {
 
 namespace detail {
 
-/// Throws InvalidArgument on all ranks if their training options, policies, histories or what the
-/// optimisers carry differ, or if only some of them ask an operator. The optimisers' own options
-/// are not compared.
-template <class Optimizer, Team R>
-void require_same_work(const TrainOptions& options, const std::vector<Optimizer>& optimizers,
-                       R& team, bool asks = false,
-                       const std::vector<ConditionHistory>& histories = {}) {
+/// Throws InvalidArgument on all ranks if their training options or what a learner carries differ,
+/// or if only some of them ask an operator. The learners' own options are not compared.
+/// @param put_state put_state(work) adds what they carry to a message; called if there is anybody
+/// to compare with.
+template <class PutState, Team R>
+void require_same_work(const TrainOptions& options, bool asks, const PutState& put_state, R& team) {
   if (team.size() == 1) return;
   MessageWriter work;
   put(options, work);
   work.put(asks);
-  for (const ConditionHistory& history : histories) put(history, work);
-  for (const Optimizer& optimizer : optimizers) {
-    work.put(std::hash<std::string>{}(encode_optimizer(state_of(optimizer))));
-  }
+  put_state(work);
   const std::vector<std::string> all = team.exchange(work.bytes());
   for (std::size_t rank = 1; rank < all.size(); ++rank) {
     require(all[rank] == all[0],
             "ranks 0 and {} have different training options, policies, states or operators to ask",
             rank);
+  }
+}
+
+/// What the optimisers carry, for require_same_work().
+template <class Optimizer>
+void put_states(const std::vector<Optimizer>& optimizers, MessageWriter& work) {
+  for (const Optimizer& optimizer : optimizers) {
+    work.put(std::hash<std::string>{}(encode_optimizer(state_of(optimizer))));
   }
 }
 
@@ -159,8 +163,11 @@ TrainResult train(S& system, const std::vector<C>& costs, std::vector<Optimizer>
   if (histories.empty()) histories = new_histories(optimizers);
   require(histories.size() == optimizers.size(), "{} histories for {} optimisers", histories.size(),
           optimizers.size());
-  detail::require_same_work(options, optimizers, team, static_cast<bool>(callbacks.reject),
-                            histories);
+  const auto put_state = [&](MessageWriter& work) {
+    for (const ConditionHistory& history : histories) put(history, work);
+    detail::put_states(optimizers, work);
+  };
+  detail::require_same_work(options, static_cast<bool>(callbacks.reject), put_state, team);
   TrainResult result{.serial = is_serial(system)};
   result.spent = is_spent(histories, options.exploration);
   if (result.spent) return result;

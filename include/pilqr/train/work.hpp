@@ -130,6 +130,12 @@ void ask(const Reject<Nx, Nu>& reject, const std::vector<int>& made,
   }
 }
 
+/// How many are good, as a failure says it after its own words.
+inline std::string how_many_are_good(const std::string& detail, int good, int N, int needed) {
+  return fmt::format("{}{}{} of {} rollouts are good, {} needed", detail,
+                     detail.empty() ? "" : "; ", good, N, needed);
+}
+
 /// Leaves the good rollouts, if they are enough.
 /// @param failures of the N rollouts. @param origins of the N rollouts.
 template <int Nx, int Nu>
@@ -148,8 +154,7 @@ Failure keep_good(std::span<const Failure> failures, const FaultOptions& faults,
   const int N = rollouts.samples();
   const int needed = faults.needed(N);
   if (static_cast<int>(good.size()) < needed) {
-    first.detail += fmt::format("{}{} of {} rollouts are good, {} needed",
-                                first.detail.empty() ? "" : "; ", good.size(), N, needed);
+    first.detail = how_many_are_good(first.detail, static_cast<int>(good.size()), N, needed);
     return first;
   }
   rollouts = only(rollouts, good);
@@ -316,6 +321,7 @@ std::vector<IterationRecord> update_conditions(const ConditionBatches<Nx, Nu>& b
                                          .iteration = static_cast<std::uint32_t>(iteration),
                                          .condition = static_cast<std::uint32_t>(options.id(m)),
                                          .purpose = StreamPurpose::fit}));
+    if (!record.report.ok()) describe_samples(batches.rollouts[m], record.report);
     record.report.failure.condition = record.report.ok() ? -1 : record.condition;
     detail::name_rollout(batches.origins[m], record.report.failure);
     record.seconds_update = std::chrono::duration<double>(Clock::now() - start).count();

@@ -9,8 +9,8 @@
 namespace pilqr {
 
 void require_valid(const TrpoOptions& o) {
-  require(std::isfinite(o.initial_std) && o.initial_std > 0.0,
-          "trpo: initial_std is {}, expected > 0", o.initial_std);
+  require(o.initial_std >= 1e-100 && o.initial_std <= 1e100,  // a state holds its logarithm
+          "trpo: initial_std is {}, expected 1e-100 to 1e100", o.initial_std);
   require(o.discount >= 0.0 && o.discount <= 1.0, "trpo: discount is {}, expected 0 to 1",
           o.discount);
   require(o.lambda >= 0.0 && o.lambda <= 1.0, "trpo: lambda is {}, expected 0 to 1", o.lambda);

@@ -50,7 +50,7 @@ TEST_P(BaselineRun, LeavesANetworkAlone) {
     EXPECT_EQ(lines[i]["condition"], i % 2 == 0 ? 1 : 0);
     EXPECT_EQ(lines[i]["samples_total"], 2 * (i + 1));
     EXPECT_EQ(lines[i]["status"], "ok");
-    EXPECT_TRUE(lines[i]["kl_mean"].is_null());
+    EXPECT_EQ(lines[i]["kl_mean"].is_null(), GetParam() == std::string("ddpg"));
     EXPECT_GT(lines[i]["distance_mean"], 0.0);
     if (i % 2 == 1) {
       const double cost =

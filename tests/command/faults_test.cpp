@@ -128,7 +128,7 @@ TEST(FailedUpdates, AnSStepIsToldOfOnce) {
 TEST(FailedUpdates, EndATrainingOfANetworkAlone) {
   Command command;
   const Outcome outcome =
-      command.run(short_training("r", {"--algorithm", "trpo", "--set", "trpo.initial_std=1e-200",
+      command.run(short_training("r", {"--algorithm", "trpo", "--set", "trpo.initial_std=1e-90",
                                        "--set", "stop.failed_updates=2"}));
   EXPECT_EQ(outcome.status, 1);
   EXPECT_TRUE(test::begins(outcome.err,

@@ -19,7 +19,7 @@ struct TrpoOptions {
   std::vector<int> hidden{64, 64};           ///< units of each hidden layer of the policy
   Activation activation = Activation::tanh;  ///< of hidden units of the policy
   VectorX action_scale{};             ///< nu, what a control of 1 means to the network; empty: ones
-  double initial_std = 0.5;           ///< of the exploration, in shares of action_scale, > 0
+  double initial_std = 0.5;           ///< of the exploration, 1e-100 to 1e100 action_scale
   double discount = 0.95;             ///< gamma of GAE, in [0, 1]
   double lambda = 0.9;                ///< of GAE, in [0, 1]
   TrustRegionOptions trust_region{};  ///< of the policy's step

@@ -150,8 +150,10 @@ TEST(NeighbourPrior, MustBeThatOfTheBatch) {
   const auto r = scrambled(6, 3, 22);
   EXPECT_THROW((void)fit_dynamics(r, {}, NeighbourPrior(scrambled(5, 3, 22), {})), InvalidArgument);
   EXPECT_THROW((void)fit_dynamics(r, {}, NeighbourPrior(scrambled(7, 3, 22), {})), InvalidArgument);
-  EXPECT_THROW((void)fit_dynamics(r, {}, NeighbourPrior(Rollouts<>(6, 3, nx, nu + 1), {})),
-               InvalidArgument);
+  Rollouts<> wider(6, 3, nx, nu + 1);
+  wider.x.set_zero();
+  wider.u.set_zero();
+  EXPECT_THROW((void)fit_dynamics(r, {}, NeighbourPrior(wider, {})), InvalidArgument);
   auto broken = r;
   broken.u[2](0, 0) = std::numeric_limits<double>::infinity();
   const NeighbourPrior failed(broken, {});
